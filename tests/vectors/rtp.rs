@@ -1,0 +1,9 @@
+//! Vectors of the layer `rtp`: RTP, RTCP, their header extensions and their arithmetic.
+
+use serde_json::Value;
+
+/// Whether the case holds; `None` if another layer reads this kind.
+pub fn check(kind: &str, case: &Value) -> Option<Result<(), String>> {
+    let _ = (kind, case);
+    None
+}
