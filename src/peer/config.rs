@@ -1,0 +1,79 @@
+//! What one call is to be like.
+
+use std::time::Duration;
+
+use crate::time::NtpTime;
+
+/// Settings of one [`super::Peer`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// What we offer and accept, in order of preference.
+    pub codecs: Vec<CodecName>,
+    /// The Opus encoder.
+    pub opus: OpusSettings,
+    /// What is sent: frames given by [`super::Input::Audio`], or what is received.
+    pub sending: Sending,
+    /// The call fails when it is not connected this long after both descriptions were there.
+    pub connect_timeout: Duration,
+    /// Wall-clock time at [`crate::time::Instant::ZERO`], for sender reports and statistics.
+    pub wall_clock: NtpTime,
+}
+
+/// A codec by its name in SDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CodecName {
+    /// RFC 7587.
+    Opus,
+    /// G.711 mu-law.
+    Pcmu,
+    /// G.711 A-law.
+    Pcma,
+}
+
+/// The Opus encoder's settings, as far as a person chooses them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpusSettings {
+    /// Bits per second.
+    pub bitrate: u32,
+    /// Length of a packet: 10, 20, 40 or 60 ms. Also what is asked of the other side (`ptime`).
+    pub frame: Duration,
+    /// In-band forward error correction.
+    pub fec: bool,
+    /// Hardly any packets in silence.
+    pub dtx: bool,
+    /// Two channels.
+    pub stereo: bool,
+}
+
+/// Where what we send comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// From frames that the caller of [`super::Peer`] hands in.
+    Frames,
+    /// Each received packet's payload goes back at once, not decoded.
+    Reflect,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            codecs: vec![CodecName::Opus, CodecName::Pcmu, CodecName::Pcma],
+            opus: OpusSettings::default(),
+            sending: Sending::Frames,
+            connect_timeout: Duration::from_secs(45),
+            wall_clock: NtpTime::from_unix(Duration::ZERO),
+        }
+    }
+}
+
+impl Default for OpusSettings {
+    fn default() -> Self {
+        Self {
+            bitrate: 32_000,
+            frame: Duration::from_millis(20),
+            fec: true,
+            dtx: false,
+            stereo: false,
+        }
+    }
+}

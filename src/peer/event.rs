@@ -1,0 +1,238 @@
+//! What the world is told about a call, as it happens.
+//!
+//! Each event is one JSON object `{"event": NAME, …}`; whoever passes it on puts the time and the call
+//! in front. Names follow the W3C's where it has one (`RTCIceTransportState`, `RTCDtlsTransportState`).
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Something that happened in a call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Calls can come in at these addresses.
+    Listening {
+        /// Pages and endpoints, the most likely one first.
+        urls: Vec<String>,
+    },
+    /// A call is waiting to be taken.
+    Ringing,
+    /// Both descriptions are there.
+    Answered,
+    /// Looking for own addresses.
+    Gathering {
+        /// How far that is.
+        state: GatheringState,
+    },
+    /// An address at which a side may be reached.
+    Candidate {
+        /// Whose address it is.
+        side: Side,
+        /// The line as in SDP, without `a=`.
+        candidate: String,
+    },
+    /// The state of connectivity checks changed.
+    Ice {
+        /// The new state.
+        state: IceState,
+    },
+    /// The pair of addresses that the call uses from now on.
+    Pair {
+        /// Our candidate, as in SDP.
+        local: String,
+        /// Theirs.
+        remote: String,
+        /// Round trip of the check that selected it, milliseconds.
+        rtt: f64,
+    },
+    /// The state of the DTLS handshake changed.
+    Dtls {
+        /// The new state.
+        state: DtlsState,
+        /// What was agreed, once connected.
+        #[serde(flatten, skip_serializing_if = "Option::is_none")]
+        agreed: Option<DtlsAgreed>,
+    },
+    /// A pair is selected, DTLS is done, the certificate is the one the description promised.
+    Connected {
+        /// Milliseconds since the offer was made.
+        ms: f64,
+    },
+    /// A first: sound now flows this far.
+    Media {
+        /// What happened for the first time.
+        first: MediaFirst,
+        /// Milliseconds since the offer was made.
+        ms: f64,
+    },
+    /// Figures of the running call, once a second.
+    Stats(Figures),
+    /// Something a person should know; the call goes on.
+    Warning {
+        /// What, in one line.
+        text: String,
+    },
+    /// The call is over.
+    Ended {
+        /// In words.
+        reason: String,
+        /// Which kind of end.
+        #[serde(flatten)]
+        end: End,
+    },
+}
+
+/// Whose candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Ours.
+    Local,
+    /// The other side's.
+    Remote,
+}
+
+/// W3C `RTCIceGatheringState`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatheringState {
+    /// Sockets are being opened.
+    Gathering,
+    /// No more candidates will come.
+    Complete,
+}
+
+/// W3C `RTCIceTransportState`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IceState {
+    /// Nothing to check yet.
+    New,
+    /// Checking pairs.
+    Checking,
+    /// A pair works; better ones may follow.
+    Connected,
+    /// The pair to keep was chosen.
+    Completed,
+    /// Checks go unanswered for the moment.
+    Disconnected,
+    /// No pair works, or consent was lost.
+    Failed,
+    /// Over.
+    Closed,
+}
+
+/// W3C `RTCDtlsTransportState`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DtlsState {
+    /// Waiting for a pair.
+    New,
+    /// The handshake runs.
+    Connecting,
+    /// Keys are there and the certificate matched.
+    Connected,
+    /// A side closed it.
+    Closed,
+    /// It broke; the `ended` event says how.
+    Failed,
+}
+
+/// What a DTLS handshake agreed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DtlsAgreed {
+    /// Such as `DTLSv1.2`.
+    pub version: String,
+    /// Such as `ECDHE-ECDSA-AES128-GCM-SHA256`.
+    pub cipher: String,
+    /// Such as `SRTP_AEAD_AES_128_GCM`.
+    pub srtp_profile: String,
+    /// Ours, as in SDP.
+    pub local_fingerprint: String,
+    /// Theirs, as in SDP.
+    pub remote_fingerprint: String,
+}
+
+/// What happened for the first time in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaFirst {
+    /// The first RTP packet left.
+    PacketSent,
+    /// The first RTP packet came and was authentic.
+    PacketReceived,
+    /// The first decoded sound was asked for and given.
+    SoundPlayed,
+}
+
+/// The figures that a person looks at during a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// Share of packets lost on the way to us within the last second, 0 to 1.
+    pub loss: f64,
+    /// Interarrival jitter, milliseconds (RFC 3550 section 6.4.1).
+    pub jitter: f64,
+    /// Round trip, milliseconds; none until a report or a check measured it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt: Option<f64>,
+    /// Level of what we send, dBov (0 is the loudest, -127 silence).
+    pub level_in: f64,
+    /// Level of what we hear, dBov.
+    pub level_out: f64,
+    /// How long the jitter buffer holds a packet at present, milliseconds.
+    pub jitter_buffer_delay: f64,
+    /// Samples made up so far because no packet was there.
+    pub concealed_samples: u64,
+    /// Samples played so far.
+    pub total_samples: u64,
+    /// RTP packets so far.
+    pub packets_sent: u64,
+    /// RTP packets so far.
+    pub packets_received: u64,
+    /// Packets lost so far; duplicates can make it negative.
+    pub packets_lost: i64,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum End {
+    /// We hung up.
+    HungUp,
+    /// The other side hung up.
+    HungUpByPeer,
+    /// It failed at this step.
+    Failed {
+        /// The layer that could not go on.
+        step: Step,
+    },
+}
+
+/// The layer at which a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// The two sides could not exchange or agree on descriptions.
+    Signalling,
+    /// No way through, or it was lost.
+    Ice,
+    /// The handshake failed, or the certificate is not the promised one.
+    Dtls,
+    /// Connected, and no sound.
+    Media,
+    /// The sound card.
+    Audio,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Signalling => "signalling",
+            Self::Ice => "ice",
+            Self::Dtls => "dtls",
+            Self::Media => "media",
+            Self::Audio => "audio",
+        })
+    }
+}
