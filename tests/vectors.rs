@@ -17,9 +17,19 @@ mod vectors {
     pub mod audio;
     pub mod dtls_srtp;
     pub mod ice;
+    pub mod peer;
     pub mod rtp;
     pub mod sdp;
     pub mod stun;
+
+    /// Bytes of a hexadecimal text.
+    pub fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<_> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        assert!(digits.len().is_multiple_of(2), "half a byte in {text}");
+        let byte =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        digits.chunks(2).map(byte).collect()
+    }
 }
 
 /// A layer's reader.
@@ -30,6 +40,7 @@ const LAYERS: &[Check] = &[
     vectors::stun::check,
     vectors::ice::check,
     vectors::dtls_srtp::check,
+    vectors::peer::check,
     vectors::rtp::check,
     vectors::audio::check,
 ];
@@ -62,9 +73,6 @@ const NOT_READ: &[(&str, &str)] = &[
     ("srtp-kdf", UNDER_WAY),
     ("srtp-sequence", UNDER_WAY),
     ("srtcp-sequence", UNDER_WAY),
-    // peer
-    ("datagram", UNDER_WAY),
-    ("demux", UNDER_WAY),
     // rtp
     ("rtp", UNDER_WAY),
     ("rtcp", UNDER_WAY),
