@@ -1,1 +1,16 @@
-//! (layer net)
+//! Where the protocol meets the world: sockets, clocks, randomness, the sound card, HTTP.
+//!
+//! Everything below this layer is told what time it is and handed its bytes; here is who tells it.
+//! Left out: a task per call. One loop owns the sockets and all calls, because a packet that must
+//! first find its way to a sleeping task costs more than the packet itself.
+//!
+//! A datagram is read by `udp`, stamped by [`world`], named by `peer::Router`, and handed in place to
+//! its `peer::Peer` by [`driver`]; what the peer wants to send leaves by the same loop. Sound comes and
+//! goes through `sound`. [`impair`] makes all of it worse on request. `interfaces` says which of
+//! this machine's addresses a call may use.
+//!
+//! Read first: [`driver`]. Then `udp`, `sound`. Next layer: [`crate::cli`].
+
+pub mod driver;
+pub mod impair;
+pub mod world;

@@ -1,0 +1,39 @@
+//! What a person chooses for all calls of a driver.
+
+use std::time::Duration;
+
+use crate::net::impair::Impairment;
+use crate::peer::config::Config;
+
+/// Settings of a driver.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What each call is like. The driver fills in `wall_clock`.
+    pub peer: Config,
+    /// `--interface`: only these; empty for every usable one.
+    pub interfaces: Vec<String>,
+    /// `--udp-port`: one port for all calls; 0 for any free one.
+    pub udp_port: u16,
+    /// `--impair`: a bad network, both ways.
+    pub impair: Option<Impairment>,
+    /// `--duration`: hang up after this much of connected call.
+    pub duration: Option<Duration>,
+    /// `--max-calls`: how many may run at once.
+    pub max_calls: usize,
+    /// How long our own offer stays open without an answer.
+    pub answer_within: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            peer: Config::default(),
+            interfaces: Vec::new(),
+            udp_port: 0,
+            impair: None,
+            duration: None,
+            max_calls: 32,
+            answer_within: Duration::from_secs(60),
+        }
+    }
+}
