@@ -1,0 +1,451 @@
+//! A STUN message: 20 bytes of header, then attributes (RFC 8489 section 5).
+//!
+//! ```text
+//!  0                   1                   2                   3
+//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//! +---+---------------------------+-------------------------------+
+//! |0 0|  type: class and method   |  length of the attributes     |
+//! +---+---------------------------+-------------------------------+
+//! |                    magic cookie 0x2112A442                    |
+//! +---------------------------------------------------------------+
+//! |                    transaction id (96 bits)                   |
+//! +---------------------------------------------------------------+
+//! ```
+//! [`Message::parse`] walks all attributes once: framing and every known value are then known to be
+//! right, and the getters can't fail. It copies nothing. What follows the integrity attribute is not
+//! protected by it, so it is as if it were not there, except a second kind of integrity and
+//! FINGERPRINT (section 9): else anyone on the path could add USE-CANDIDATE to somebody's check.
+//!
+//! Comes from `peer::demux`; goes to `integrity.rs` for proof. Read next: `attribute.rs`.
+
+use std::fmt;
+
+use rand::{Rng, RngExt};
+
+use super::attribute::{Attribute, types};
+use super::integrity::{self, IntegrityError, IntegrityKey, IntegrityKind};
+use super::value::ErrorCode;
+use crate::wire::{ParseError, Reader};
+
+/// In every message since RFC 5389; tells STUN from what came before it.
+pub const MAGIC_COOKIE: u32 = 0x2112_A442;
+
+/// Length of the header.
+pub const HEADER_LEN: usize = 20;
+
+/// Whether a datagram looks like STUN: two zero bits and the cookie. FINGERPRINT makes it sure.
+#[must_use]
+pub fn is_stun(datagram: &[u8]) -> bool {
+    matches!(datagram, [0..=0x3f, _, _, _, 0x21, 0x12, 0xA4, 0x42, ..])
+}
+
+/// Pairs a response with its request; 96 bits that nobody can guess.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransactionId(pub [u8; 12]);
+
+impl TransactionId {
+    /// A new one. `rng` must be cryptographically strong, as `StdRng` is: whoever can guess the id
+    /// can forge the answer of an unauthenticated server.
+    pub fn random(rng: &mut impl Rng) -> Self {
+        Self(rng.random())
+    }
+}
+
+impl fmt::Debug for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What kind of message of a method it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// To be answered.
+    Request,
+    /// Not to be answered.
+    Indication,
+    /// Answer: done.
+    Success,
+    /// Answer: refused, with an ERROR-CODE.
+    Error,
+}
+
+/// What a message is about; 12 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Method(u16);
+
+impl Method {
+    /// "Where do you see me?" and, between peers, "do you hear me?" (RFC 8489).
+    pub const BINDING: Self = Self(0x001);
+    /// Give me an address on the relay (RFC 8656, as all that follow).
+    pub const ALLOCATE: Self = Self(0x003);
+    /// Keep my allocation.
+    pub const REFRESH: Self = Self(0x004);
+    /// Relay this datagram for me.
+    pub const SEND: Self = Self(0x006);
+    /// This datagram was relayed to you.
+    pub const DATA: Self = Self(0x007);
+    /// Let this address reach me.
+    pub const CREATE_PERMISSION: Self = Self(0x008);
+    /// Call this peer by a number, in 4 bytes instead of 36.
+    pub const CHANNEL_BIND: Self = Self(0x009);
+
+    /// A method by number; `None` if it has more than 12 bits.
+    #[must_use]
+    pub const fn new(number: u16) -> Option<Self> {
+        if number > 0xfff { None } else { Some(Self(number)) }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+/// The header's first 16 bits. The two class bits stand among the method's, since RFC 3489 had put
+/// "response" at 0x0100 and "error" at 0x0010:
+///
+/// ```text
+///  bit 13 ...... 9  8  7 . 5  4  3 .. 0
+///     |M11 .... M7|C1|M6-M4|C0|M3 - M0|
+/// ```
+/// ```
+/// use halloo::stun::{Class, Method, message::message_type};
+/// assert_eq!(message_type(Class::Success, Method::BINDING), 0x0101);
+/// ```
+#[must_use]
+pub const fn message_type(class: Class, method: Method) -> u16 {
+    let class = match class {
+        Class::Request => 0,
+        Class::Indication => 0x0010,
+        Class::Success => 0x0100,
+        Class::Error => 0x0110,
+    };
+    let Method(m) = method;
+    class | (m & 0xf80) << 2 | (m & 0x070) << 1 | (m & 0x00f)
+}
+
+/// Class and method of a message type; its two top bits are not looked at.
+#[must_use]
+pub const fn class_and_method(message_type: u16) -> (Class, Method) {
+    let class = match message_type & 0x0110 {
+        0 => Class::Request,
+        0x0010 => Class::Indication,
+        0x0100 => Class::Success,
+        _ => Class::Error,
+    };
+    let t = message_type;
+    (class, Method((t & 0x3e00) >> 2 | (t & 0x00e0) >> 1 | (t & 0x000f)))
+}
+
+/// A message, borrowed from the datagram it came in.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    bytes: &'a [u8],
+    class: Class,
+    method: Method,
+    id: TransactionId,
+    seals: Seals,
+}
+
+/// Where the attributes that prove something start, as far as they count.
+#[derive(Clone, Copy, Default)]
+struct Seals {
+    sha1: Option<usize>,
+    sha256: Option<usize>,
+    fingerprint: Option<usize>,
+}
+
+impl Seals {
+    /// Whether the attribute at `at` counts (section 9), given those before it; notes it if it seals.
+    fn counts(&mut self, number: u16, at: usize) -> bool {
+        match number {
+            types::FINGERPRINT => {
+                self.fingerprint = Some(at);
+                true
+            }
+            types::MESSAGE_INTEGRITY if self.sha1.is_none() && self.sha256.is_none() => {
+                self.sha1 = Some(at);
+                true
+            }
+            types::MESSAGE_INTEGRITY_SHA256 if self.sha256.is_none() => {
+                self.sha256 = Some(at);
+                true
+            }
+            _ => self.sha1.is_none() && self.sha256.is_none(),
+        }
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Reads a datagram that holds one message and nothing else.
+    ///
+    /// # Errors
+    /// Not STUN, or a length, attribute or known value that breaks a rule: drop the datagram.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let mut r = Reader::new(bytes);
+        let message_type = r.u16()?;
+        if message_type & 0xc000 != 0 {
+            return Err(ParseError::invalid(0, "the first two bits of STUN are zero"));
+        }
+        let length = usize::from(r.u16()?);
+        if r.u32()? != MAGIC_COOKIE {
+            return Err(ParseError::invalid(4, "STUN has the cookie 2112a442 here"));
+        }
+        let id = TransactionId(r.array()?);
+        if length % 4 != 0 || length != r.rest().len() {
+            return Err(ParseError::invalid(2, "not the length of the attributes"));
+        }
+        let (class, method) = class_and_method(message_type);
+        let mut seals = Seals::default();
+        while !r.is_empty() {
+            let raw = RawAttribute::parse(&mut r)?;
+            raw.decode(id)?;
+            seals.counts(raw.number, raw.at);
+            if raw.number == types::FINGERPRINT && !r.is_empty() {
+                return Err(ParseError::invalid(raw.at, "FINGERPRINT is the last attribute"));
+            }
+        }
+        Ok(Self { bytes, class, method, id, seals })
+    }
+
+    /// Request, indication, success or error.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// What pairs it with its answer.
+    #[must_use]
+    pub fn id(&self) -> TransactionId {
+        self.id
+    }
+
+    /// The whole datagram.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The attributes that count, in order: those that no integrity attribute precedes, and the
+    /// integrity attributes and FINGERPRINT themselves.
+    pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
+        let id = self.id;
+        self.counting().filter_map(move |raw| raw.decode(id).ok())
+    }
+
+    /// All attributes in order, also those that must have no effect: for showing them.
+    pub fn every_attribute(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
+        let id = self.id;
+        self.walk().filter_map(move |raw| raw.decode(id).ok())
+    }
+
+    /// Types below 0x8000 that this library does not know: for a 420 answer, or a reason to drop an
+    /// indication or to let a transaction fail (sections 6.3.1 to 6.3.4).
+    pub fn unknown_required(&self) -> impl Iterator<Item = u16> + use<'a> {
+        self.attributes().filter_map(|attribute| match attribute {
+            Attribute::Unknown { number: number @ ..0x8000, .. } => Some(number),
+            _ => None,
+        })
+    }
+
+    fn walk(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
+        let attributes = self.bytes.split_at_checked(HEADER_LEN).map_or(&[][..], |(_, rest)| rest);
+        let mut r = Reader::at(HEADER_LEN, attributes);
+        std::iter::from_fn(move || RawAttribute::parse(&mut r).ok())
+    }
+
+    fn counting(&self) -> impl Iterator<Item = RawAttribute<'a>> + use<'a> {
+        let mut seals = Seals::default();
+        self.walk().filter(move |raw| seals.counts(raw.number, raw.at))
+    }
+
+    /// The first attribute of a type that counts (section 14: later ones may be ignored).
+    fn first(&self, number: u16) -> Option<Attribute<'a>> {
+        self.counting().find(|raw| raw.number == number)?.decode(self.id).ok()
+    }
+
+    /// Checks the integrity attributes, each that is there, in constant time.
+    ///
+    /// # Errors
+    /// There is none, or one was not made with this key over these bytes, or a SHA-256 one is cut,
+    /// which neither ICE nor TURN allows.
+    pub fn verify_integrity(&self, key: &IntegrityKey) -> Result<(), IntegrityError> {
+        self.verify_integrity_cut(key, integrity::SHA256_LEN)
+    }
+
+    /// The same, for a usage that lets HMAC-SHA256 be cut to `shortest` bytes (section 14.6).
+    ///
+    /// # Errors
+    /// As [`Message::verify_integrity`], a SHA-256 one of fewer than `shortest` bytes included.
+    pub fn verify_integrity_cut(
+        &self,
+        key: &IntegrityKey,
+        shortest: usize,
+    ) -> Result<(), IntegrityError> {
+        if self.integrity_kind().is_none() {
+            return Err(IntegrityError::Missing);
+        }
+        if let Some((covered, mac)) = self.seal(self.seals.sha1) {
+            key.verify_sha1(covered, mac)?;
+        }
+        if let Some((covered, mac)) = self.seal(self.seals.sha256) {
+            if mac.len() < shortest {
+                return Err(IntegrityError::Cut);
+            }
+            key.verify_sha256(covered, mac)?;
+        }
+        Ok(())
+    }
+
+    /// Checks the CRC of FINGERPRINT (section 7).
+    ///
+    /// # Errors
+    /// There is none, or it is another's: then this is no STUN.
+    pub fn verify_fingerprint(&self) -> Result<(), IntegrityError> {
+        let (covered, crc) = self.seal(self.seals.fingerprint).ok_or(IntegrityError::Missing)?;
+        if integrity::fingerprint(covered).to_be_bytes() == *crc {
+            Ok(())
+        } else {
+            Err(IntegrityError::Mismatch)
+        }
+    }
+
+    /// Which HMAC protects the message, the stronger if both: an answer uses the same (section 9.1.3).
+    #[must_use]
+    pub fn integrity_kind(&self) -> Option<IntegrityKind> {
+        match self.seals {
+            Seals { sha256: Some(_), .. } => Some(IntegrityKind::Sha256),
+            Seals { sha1: Some(_), .. } => Some(IntegrityKind::Sha1),
+            _ => None,
+        }
+    }
+
+    /// The bytes before the attribute at `at`, and its value.
+    fn seal(&self, at: Option<usize>) -> Option<(&'a [u8], &'a [u8])> {
+        let (covered, rest) = self.bytes.split_at_checked(at?)?;
+        let raw = RawAttribute::parse(&mut Reader::at(covered.len(), rest)).ok()?;
+        Some((covered, raw.value))
+    }
+}
+
+macro_rules! getters {
+    ($($(#[doc = $doc:literal])* $getter:ident $number:ident $variant:ident $ty:ty;)*) => {
+        /// One attribute each: the first of its type, if it counts.
+        impl<'a> Message<'a> {
+            $($(#[doc = $doc])*
+            #[must_use]
+            pub fn $getter(&self) -> Option<$ty> {
+                match self.first(types::$number)? {
+                    Attribute::$variant(value) => Some(value.into()),
+                    _ => None,
+                }
+            })*
+
+            /// Whether the controlling agent nominates this pair (RFC 8445 section 7.1.2).
+            #[must_use]
+            pub fn use_candidate(&self) -> bool {
+                self.first(types::USE_CANDIDATE).is_some()
+            }
+        }
+    };
+}
+
+getters! {
+    /// Whose password protects the message.
+    username USERNAME Username &'a str;
+    /// Why a request was refused.
+    error_code ERROR_CODE ErrorCode ErrorCode<'a>;
+    /// Where the sender of the response saw us.
+    xor_mapped_address XOR_MAPPED_ADDRESS XorMappedAddress std::net::SocketAddr;
+    /// The same from an old server.
+    mapped_address MAPPED_ADDRESS MappedAddress std::net::SocketAddr;
+    /// The address that a relay listens on for us.
+    xor_relayed_address XOR_RELAYED_ADDRESS XorRelayedAddress std::net::SocketAddr;
+    /// Who is behind the relay.
+    xor_peer_address XOR_PEER_ADDRESS XorPeerAddress std::net::SocketAddr;
+    /// A relayed datagram.
+    data DATA Data &'a [u8];
+    /// Seconds for which an allocation lives.
+    lifetime LIFETIME Lifetime u32;
+    /// Where a long-term credential is valid.
+    realm REALM Realm &'a str;
+    /// A server's challenge.
+    nonce NONCE Nonce &'a str;
+    /// Which password algorithms the server takes.
+    password_algorithms PASSWORD_ALGORITHMS PasswordAlgorithms super::value::AlgorithmList<'a>;
+    /// Priority of the peer-reflexive candidate that this check may create.
+    priority PRIORITY Priority u32;
+    /// The sender believes it is controlled: its tie-breaker.
+    ice_controlled ICE_CONTROLLED IceControlled u64;
+    /// The sender believes it is controlling: its tie-breaker.
+    ice_controlling ICE_CONTROLLING IceControlling u64;
+    /// Who wrote the sender.
+    software SOFTWARE Software &'a str;
+    /// Another server to try.
+    alternate_server ALTERNATE_SERVER AlternateServer std::net::SocketAddr;
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:#x} {:?} ", self.class, self.method.0, self.id)?;
+        f.debug_list().entries(self.every_attribute()).finish()
+    }
+}
+
+/// An attribute as it was found: where, and the value without padding.
+#[derive(Clone, Copy)]
+struct RawAttribute<'a> {
+    at: usize,
+    number: u16,
+    value: &'a [u8],
+}
+
+impl<'a> RawAttribute<'a> {
+    fn parse(r: &mut Reader<'a>) -> Result<Self, ParseError> {
+        let at = r.offset();
+        let number = r.u16()?;
+        let length = usize::from(r.u16()?);
+        let value = r.take(length)?;
+        r.take(length.wrapping_neg() % 4)?; // padding: any value (section 14)
+        Ok(Self { at, number, value })
+    }
+
+    fn decode(self, id: TransactionId) -> Result<Attribute<'a>, ParseError> {
+        Attribute::parse(self.number, &mut Reader::at(self.at + 4, self.value), id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 5769 section 2.1.
+    const REQUEST: &[u8] = b"\x00\x01\x00\x58\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\
+        \xdf\xae\x80\x22\x00\x10STUN test client\x00\x24\x00\x04\x6e\x00\x01\xff\x80\x29\x00\x08\x93\
+        \x2f\xf9\xb1\x51\x26\x3b\x36\x00\x06\x00\x09evtj:h6vY\x20\x20\x20\x00\x08\x00\x14\x9a\xea\xa7\
+        \x0c\xbf\xd8\xcb\x56\x78\x1e\xf2\xb5\xb2\xd3\xf2\x49\xc1\xb5\x71\xa2\x80\x28\x00\x04\xe5\x7a\
+        \x3b\xcf";
+
+    #[test]
+    fn a_check_says_who_asks_and_proves_it() {
+        let message = Message::parse(REQUEST).unwrap();
+        assert_eq!((message.class(), message.method()), (Class::Request, Method::BINDING));
+        assert_eq!(message.username(), Some("evtj:h6vY"));
+        assert_eq!(message.priority(), Some(0x6e00_01ff));
+        assert_eq!(message.ice_controlled(), Some(0x932f_f9b1_5126_3b36));
+        assert!(!message.use_candidate());
+        assert_eq!(message.verify_fingerprint(), Ok(()));
+        let key = IntegrityKey::short_term("VOkJxbRl1RmTxUk/WvJxBt");
+        assert_eq!(message.verify_integrity(&key), Ok(()));
+        let wrong = IntegrityKey::short_term("VOkJxbRl1RmTxUk/WvJxBT");
+        assert_eq!(message.verify_integrity(&wrong), Err(IntegrityError::Mismatch));
+    }
+}

@@ -1,0 +1,143 @@
+//! Writing a message into a buffer that the caller keeps (RFC 8489 section 6.1).
+//!
+//! The header's length field is right after every call, because HMAC and CRC need it that way; so a
+//! message is finished at any moment. The buffer keeps its capacity: after the first message nothing
+//! is allocated.
+//!
+//! Read next: `integrity.rs`.
+
+use super::attribute::{Attribute, types};
+use super::integrity::{self, IntegrityKey, IntegrityKind, SHA256_LEN};
+use super::message::{
+    Class, HEADER_LEN, MAGIC_COOKIE, Message, Method, TransactionId, message_type,
+};
+use super::value::ErrorCode;
+
+/// A message under construction. Attributes in order, then integrity, then fingerprint.
+#[derive(Debug)]
+pub struct MessageWriter<'b> {
+    out: &'b mut Vec<u8>,
+    id: TransactionId,
+}
+
+impl<'b> MessageWriter<'b> {
+    /// Empties `out` and starts a message in it.
+    pub fn new(out: &'b mut Vec<u8>, class: Class, method: Method, id: TransactionId) -> Self {
+        out.clear();
+        let [t0, t1] = message_type(class, method).to_be_bytes();
+        out.extend_from_slice(&[t0, t1, 0, 0]);
+        out.extend_from_slice(&MAGIC_COOKIE.to_be_bytes());
+        out.extend_from_slice(&id.0);
+        Self { out, id }
+    }
+
+    /// Starts the success response to a request: same method, same transaction id.
+    pub fn success(out: &'b mut Vec<u8>, request: &Message<'_>) -> Self {
+        Self::new(out, Class::Success, request.method(), request.id())
+    }
+
+    /// Starts an error response to a request, with its ERROR-CODE.
+    pub fn error(out: &'b mut Vec<u8>, request: &Message<'_>, error: ErrorCode<'_>) -> Self {
+        Self::new(out, Class::Error, request.method(), request.id())
+            .attribute(Attribute::ErrorCode(error))
+    }
+
+    /// Appends an attribute. One that no longer fits into 65,535 bytes is left out: only DATA can be
+    /// so long, and no datagram could carry it.
+    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
+    pub fn attribute(self, attribute: Attribute<'_>) -> Self {
+        let id = self.id;
+        self.append(attribute.number(), |out| attribute.write(out, id))
+    }
+
+    /// Appends several attributes, or an optional one.
+    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
+    pub fn attributes<'v>(self, attributes: impl IntoIterator<Item = Attribute<'v>>) -> Self {
+        attributes.into_iter().fold(self, |writer, attribute| writer.attribute(attribute))
+    }
+
+    /// Appends UNKNOWN-ATTRIBUTES, for a 420.
+    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
+    pub fn unknown_attributes(self, numbers: impl IntoIterator<Item = u16>) -> Self {
+        self.append(types::UNKNOWN_ATTRIBUTES, |out| {
+            numbers.into_iter().for_each(|number| out.extend_from_slice(&number.to_be_bytes()));
+        })
+    }
+
+    /// Appends MESSAGE-INTEGRITY over all before it.
+    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
+    pub fn integrity(self, key: &IntegrityKey) -> Self {
+        let mac = key.sha1(self.out);
+        self.attribute(Attribute::MessageIntegrity(mac))
+    }
+
+    /// Appends MESSAGE-INTEGRITY-SHA256 over all before it.
+    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
+    pub fn integrity_sha256(self, key: &IntegrityKey) -> Self {
+        self.integrity_sha256_cut(key, SHA256_LEN)
+    }
+
+    /// The same with only the first `len` bytes (16 to 32 in steps of 4), for usages that allow it.
+    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
+    pub fn integrity_sha256_cut(self, key: &IntegrityKey, len: usize) -> Self {
+        let mac = key.sha256(self.out, len);
+        self.append(types::MESSAGE_INTEGRITY_SHA256, |out| {
+            out.extend(mac.iter().take(len));
+        })
+    }
+
+    /// Appends the integrity attribute that `request` has: a response uses the same (section 9.1.3).
+    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
+    pub fn integrity_like(self, request: &Message<'_>, key: &IntegrityKey) -> Self {
+        match request.integrity_kind() {
+            Some(IntegrityKind::Sha1) => self.integrity(key),
+            Some(IntegrityKind::Sha256) => self.integrity_sha256(key),
+            None => self,
+        }
+    }
+
+    /// Appends FINGERPRINT over all before it.
+    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
+    pub fn fingerprint(self) -> Self {
+        // The CRC covers the length field, which must count this attribute already.
+        let total = self.out.len() + 8;
+        set_length(self.out, total);
+        let crc = integrity::fingerprint(self.out);
+        self.attribute(Attribute::Fingerprint(crc))
+    }
+
+    /// The message.
+    pub fn finish(self) -> &'b [u8] {
+        self.out
+    }
+
+    fn append(self, number: u16, write_value: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let start = self.out.len();
+        let [n0, n1] = number.to_be_bytes();
+        self.out.extend_from_slice(&[n0, n1, 0, 0]);
+        let value_start = self.out.len();
+        write_value(self.out);
+        let length = self.out.len() - value_start;
+        self.out.resize(value_start + length.next_multiple_of(4), 0);
+        let total = self.out.len();
+        match u16::try_from(length) {
+            Ok(length) if total - HEADER_LEN <= usize::from(u16::MAX) => {
+                put(self.out, start + 2, length);
+                set_length(self.out, total);
+            }
+            _ => self.out.truncate(start),
+        }
+        self
+    }
+}
+
+/// Sets the header's length field for a message of `total` bytes.
+fn set_length(out: &mut [u8], total: usize) {
+    put(out, 2, u16::try_from(total.saturating_sub(HEADER_LEN)).unwrap_or(u16::MAX));
+}
+
+fn put(out: &mut [u8], at: usize, number: u16) {
+    if let Some(field) = out.get_mut(at..at + 2) {
+        field.copy_from_slice(&number.to_be_bytes());
+    }
+}
