@@ -53,14 +53,6 @@ const NOT_READ: &[(&str, &str)] = &[
     ("sdp", UNDER_WAY),
     ("candidate", UNDER_WAY),
     ("sdpfrag", UNDER_WAY),
-    // stun
-    ("stun", UNDER_WAY),
-    ("stun-key", UNDER_WAY),
-    ("stun-type", UNDER_WAY),
-    ("stun-retransmit", UNDER_WAY),
-    ("userhash", UNDER_WAY),
-    ("crc32", UNDER_WAY),
-    ("hmac", UNDER_WAY),
     // ice
     ("ice-priority", UNDER_WAY),
     ("ice-pair-priority", UNDER_WAY),

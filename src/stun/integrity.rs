@@ -89,15 +89,25 @@ impl IntegrityKey {
         Ok(Self::new(&credential::long_term_key(username, realm, password, algorithm)?))
     }
 
-    /// HMAC-SHA1 over the message so far, as if it ended with this attribute.
+    /// HMAC-SHA1 over any bytes.
     #[must_use]
-    pub fn sha1(&self, covered: &[u8]) -> [u8; SHA1_LEN] {
+    pub fn hmac_sha1(&self, bytes: &[u8]) -> [u8; SHA1_LEN] {
+        self.sha1.clone().chain_update(bytes).finalize().into_bytes().into()
+    }
+
+    /// HMAC-SHA256 over any bytes.
+    #[must_use]
+    pub fn hmac_sha256(&self, bytes: &[u8]) -> [u8; SHA256_LEN] {
+        self.sha256.clone().chain_update(bytes).finalize().into_bytes().into()
+    }
+
+    /// MESSAGE-INTEGRITY of a message that goes to `covered` so far.
+    pub(super) fn seal_sha1(&self, covered: &[u8]) -> [u8; SHA1_LEN] {
         sealed(&self.sha1, covered, SHA1_LEN).finalize().into_bytes().into()
     }
 
-    /// HMAC-SHA256 over the message so far, as if it ended with this attribute, cut to `len` bytes.
-    #[must_use]
-    pub fn sha256(&self, covered: &[u8], len: usize) -> [u8; SHA256_LEN] {
+    /// MESSAGE-INTEGRITY-SHA256 of a message that goes to `covered` so far; `len` bytes will be kept.
+    pub(super) fn seal_sha256(&self, covered: &[u8], len: usize) -> [u8; SHA256_LEN] {
         sealed(&self.sha256, covered, len).finalize().into_bytes().into()
     }
 

@@ -67,7 +67,7 @@ impl<'b> MessageWriter<'b> {
     /// Appends MESSAGE-INTEGRITY over all before it.
     #[must_use = "the writer goes on in the value returned; `finish` ends it"]
     pub fn integrity(self, key: &IntegrityKey) -> Self {
-        let mac = key.sha1(self.out);
+        let mac = key.seal_sha1(self.out);
         self.attribute(Attribute::MessageIntegrity(mac))
     }
 
@@ -80,7 +80,7 @@ impl<'b> MessageWriter<'b> {
     /// The same with only the first `len` bytes (16 to 32 in steps of 4), for usages that allow it.
     #[must_use = "the writer goes on in the value returned; `finish` ends it"]
     pub fn integrity_sha256_cut(self, key: &IntegrityKey, len: usize) -> Self {
-        let mac = key.sha256(self.out, len);
+        let mac = key.seal_sha256(self.out, len);
         self.append(types::MESSAGE_INTEGRITY_SHA256, |out| {
             out.extend(mac.iter().take(len));
         })
