@@ -1,1 +1,22 @@
-//! (layer audio)
+//! Sound: from the microphone to a payload, and from a payload to the loudspeaker.
+//!
+//! RFC 7874 says which codecs, RFC 6716 and 7587 how Opus, RFC 3551 how G.711. Left out: writing a codec
+//! ourselves (libopus does it), echo cancelling and noise suppression (they come later).
+//!
+//! A [`Frame`] is 10 ms at 48 kHz. One comes from a [`source`] or the sound card, an [`Encoder`] turns a
+//! few of them into a payload, and `peer::media` sends it. What arrives goes through a [`Decoder`], which
+//! fills gaps too; [`mix`] sums the calls up, and a [`sink`] or the sound card plays that.
+//!
+//! Nothing here opens a file or reads a clock. One file knows the sound card: `device.rs`.
+//!
+//! Read first: [`frame`]. Then [`codec`], [`decode`], [`source`]. Next layer: [`crate::peer`].
+
+pub mod codec;
+pub mod frame;
+pub mod g711;
+mod narrowband;
+mod opus;
+pub mod opus_packet;
+
+pub use codec::{Codec, CodecError, Dtx, Encoded, Encoder, Fec, PacketTime, Settings};
+pub use frame::{AudioLevel, Channels, FRAME_SAMPLES, Frame, SAMPLE_RATE};

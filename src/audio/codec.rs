@@ -1,0 +1,341 @@
+//! From frames to payloads: one encoder, whatever was agreed (RFC 7874 section 3: Opus, PCMU, PCMA).
+//!
+//! [`Encoder::encode`] takes 10 ms at a time and answers with a packet's payload when enough of them
+//! are there. It tells how far the RTP timestamp moves, since each codec counts on its own clock: Opus
+//! at 48 kHz whatever it codes (RFC 7587 section 4.1), G.711 at 8 kHz.
+//!
+//! The libopus side is in `opus.rs`, the tables of G.711 in `g711.rs`. Read next: `decode.rs`.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::frame::{AudioLevel, Channels, FRAME_SAMPLES, Frame};
+use super::g711::{self, Law};
+use super::narrowband::Decimator;
+use super::opus;
+
+/// The codecs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// RFC 6716, in RTP by RFC 7587.
+    Opus,
+    /// G.711 mu-law, RFC 3551 section 4.5.14.
+    Pcmu,
+    /// G.711 A-law, RFC 3551 section 4.5.14.
+    Pcma,
+}
+
+impl Codec {
+    /// Units of the RTP timestamp per second.
+    #[must_use]
+    pub const fn clock_rate(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::Pcmu | Self::Pcma => 8_000,
+        }
+    }
+
+    /// What the RTP timestamp moves by in `samples` samples at 48 kHz.
+    #[must_use]
+    pub const fn timestamp_units(self, samples: u32) -> u32 {
+        match self {
+            Self::Opus => samples,
+            Self::Pcmu | Self::Pcma => samples / 6,
+        }
+    }
+}
+
+/// Sound per packet: 10 to 60 ms, in steps of 10.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PacketTime {
+    frames: u8,
+}
+
+impl PacketTime {
+    /// The usual 20 ms.
+    pub const DEFAULT: Self = Self { frames: 2 };
+
+    /// The longest that fits in `ms`, between 10 and 60: what to make of a wish (`ptime`).
+    #[must_use]
+    pub fn at_most(ms: u32) -> Self {
+        Self { frames: u8::try_from(ms / 10).unwrap_or(6).clamp(1, 6) }
+    }
+
+    /// In milliseconds.
+    #[must_use]
+    pub const fn millis(self) -> u32 {
+        self.frames as u32 * 10
+    }
+
+    /// As a duration.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        Duration::from_millis(self.frames as u64 * 10)
+    }
+
+    /// Samples per channel at 48 kHz.
+    #[must_use]
+    pub const fn samples(self) -> usize {
+        self.frames as usize * FRAME_SAMPLES
+    }
+
+    /// Opus has no frames of 30 or 50 ms (RFC 6716 section 2.1.4): then the next shorter one.
+    const fn for_opus(self) -> Self {
+        match self.frames {
+            3 => Self { frames: 2 },
+            5 => Self { frames: 4 },
+            _ => self,
+        }
+    }
+}
+
+impl Default for PacketTime {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Whether packets repeat the one before them at a lower quality (RFC 7587 section 3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fec {
+    /// They do, once loss is expected.
+    On,
+    /// No bit is spent on it (the far end said `useinbandfec=0`).
+    Off,
+}
+
+/// Whether silence is left out (RFC 7587 section 3.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dtx {
+    /// It is; about 2.5 packets a second remain.
+    On,
+    /// Every frame is sent.
+    Off,
+}
+
+/// How to encode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The codec.
+    pub codec: Codec,
+    /// Sound per packet.
+    pub packet_time: PacketTime,
+    /// Opus: channels; G.711 has one.
+    pub channels: Channels,
+    /// Opus: bits per second on average, 6,000 to 510,000.
+    pub bitrate: u32,
+    /// Opus: in-band FEC.
+    pub fec: Fec,
+    /// Opus: how much loss FEC should be ready for, in percent.
+    pub expected_loss: u8,
+    /// Opus: leaving out silence.
+    pub dtx: Dtx,
+}
+
+impl Settings {
+    /// The defaults of the command line: 20 ms, 32 kbit/s, FEC, no DTX, mono.
+    #[must_use]
+    pub const fn new(codec: Codec) -> Self {
+        Self {
+            codec,
+            packet_time: PacketTime::DEFAULT,
+            channels: Channels::Mono,
+            bitrate: 32_000,
+            fec: Fec::On,
+            expected_loss: 5,
+            dtx: Dtx::Off,
+        }
+    }
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoded {
+    /// It waits for the rest of its packet.
+    Gathering,
+    /// A payload is at the start of the caller's buffer.
+    Packet {
+        /// Its length.
+        len: usize,
+        /// What it moves the RTP timestamp by: that of the *next* packet.
+        timestamp_units: u32,
+        /// Loudness of what it holds, for RFC 6464.
+        level: AudioLevel,
+    },
+    /// DTX: nothing needs to be sent, but the RTP timestamp moves on.
+    Silence {
+        /// By this much.
+        timestamp_units: u32,
+    },
+}
+
+/// Turns frames into payloads.
+///
+/// ```
+/// use halloo::audio::{Channels, Codec, Encoded, Encoder, Frame, Settings};
+/// let mut encoder = Encoder::new(&Settings::new(Codec::Pcmu))?;
+/// let mut payload = [0; Encoder::MAX_PAYLOAD];
+/// let frame = Frame::silence(Channels::Mono);
+/// assert_eq!(encoder.encode(&frame, &mut payload), Encoded::Gathering);
+/// let Encoded::Packet { len, timestamp_units, .. } = encoder.encode(&frame, &mut payload) else {
+///     panic!("20 ms are there");
+/// };
+/// assert_eq!((len, timestamp_units), (160, 160));
+/// # Ok::<(), halloo::audio::CodecError>(())
+/// ```
+pub struct Encoder {
+    settings: Settings,
+    machine: Machine,
+    gathered: Frame,
+    /// Interleaved samples of the packet so far (Opus), with room for 60 ms of stereo.
+    waiting: Vec<f32>,
+    /// Frames of the packet so far, and the sum of their squares.
+    frames: u8,
+    energy: f64,
+}
+
+enum Machine {
+    Opus(opus::Encoder),
+    G711(Box<Narrow>),
+}
+
+impl Encoder {
+    /// Large enough for every payload: the longest Opus frame (RFC 6716 section 3.4, R2), three times
+    /// for 60 ms.
+    pub const MAX_PAYLOAD: usize = 3 * 1275 + 7;
+
+    /// An encoder that has heard nothing yet.
+    ///
+    /// # Errors
+    /// When libopus has no memory left.
+    pub fn new(settings: &Settings) -> Result<Self, CodecError> {
+        let mut settings = *settings;
+        let machine = match settings.codec {
+            Codec::Opus => {
+                settings.packet_time = settings.packet_time.for_opus();
+                Machine::Opus(opus::Encoder::new(&settings)?)
+            }
+            Codec::Pcmu => Machine::g711(Law::Mu),
+            Codec::Pcma => Machine::g711(Law::A),
+        };
+        if settings.codec != Codec::Opus {
+            settings.channels = Channels::Mono;
+        }
+        Ok(Self {
+            settings,
+            machine,
+            gathered: Frame::silence(settings.channels),
+            waiting: Vec::with_capacity(settings.packet_time.samples() * settings.channels.count()),
+            frames: 0,
+            energy: 0.0,
+        })
+    }
+
+    /// What is in force (the packet time may be shorter than asked for).
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Call with every 10 ms; a packet's payload is written to the start of `payload` when complete.
+    /// A buffer that is too small gives shorter Opus packets, and no G.711 ones.
+    pub fn encode(&mut self, frame: &Frame, payload: &mut [u8]) -> Encoded {
+        self.gathered.copy_from(frame);
+        self.energy += self.gathered.energy();
+        let written = usize::from(self.frames) * g711::FRAME_SAMPLES;
+        self.frames += 1;
+        match &mut self.machine {
+            Machine::Opus(_) => self.waiting.extend_from_slice(self.gathered.samples()),
+            Machine::G711(narrow) => {
+                narrow.encode(&self.gathered, payload.get_mut(written..).unwrap_or_default());
+            }
+        }
+        if self.frames < self.settings.packet_time.frames {
+            return Encoded::Gathering;
+        }
+        self.packet(payload)
+    }
+
+    fn packet(&mut self, payload: &mut [u8]) -> Encoded {
+        let samples = u32::from(self.frames) * 480;
+        let timestamp_units = self.settings.codec.timestamp_units(samples);
+        let level = AudioLevel::from_rms((self.energy / f64::from(samples)).sqrt());
+        let len = match &mut self.machine {
+            Machine::Opus(encoder) => encoder.encode(&self.waiting, payload),
+            Machine::G711(_) => {
+                let len = usize::from(self.frames) * g711::FRAME_SAMPLES;
+                (len <= payload.len()).then_some(len)
+            }
+        };
+        self.waiting.clear();
+        (self.frames, self.energy) = (0, 0.0);
+        match len {
+            Some(len) => Encoded::Packet { len, timestamp_units, level },
+            None => Encoded::Silence { timestamp_units },
+        }
+    }
+
+    /// Opus: another average bit rate, from the next packet on.
+    pub fn set_bitrate(&mut self, bits_per_second: u32) {
+        self.settings.bitrate = bits_per_second;
+        self.apply();
+    }
+
+    /// Opus: how much loss FEC should be ready for, in percent (the far end's report blocks tell).
+    pub fn set_expected_loss(&mut self, percent: u8) {
+        self.settings.expected_loss = percent.min(100);
+        self.apply();
+    }
+
+    /// Opus: FEC on or off.
+    pub fn set_fec(&mut self, fec: Fec) {
+        self.settings.fec = fec;
+        self.apply();
+    }
+
+    /// Opus: DTX on or off.
+    pub fn set_dtx(&mut self, dtx: Dtx) {
+        self.settings.dtx = dtx;
+        self.apply();
+    }
+
+    fn apply(&mut self) {
+        if let Machine::Opus(encoder) = &mut self.machine {
+            encoder.apply(&self.settings);
+        }
+    }
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// What G.711 needs.
+struct Narrow {
+    law: Law,
+    decimator: Decimator,
+    samples: [f32; g711::FRAME_SAMPLES],
+}
+
+impl Narrow {
+    fn encode(&mut self, frame: &Frame, payload: &mut [u8]) {
+        self.decimator.process(frame.samples(), &mut self.samples);
+        for (byte, sample) in payload.iter_mut().zip(&self.samples) {
+            *byte = self.law.encode(g711::to_i16(*sample));
+        }
+    }
+}
+
+impl Machine {
+    fn g711(law: Law) -> Self {
+        let samples = [0.0; g711::FRAME_SAMPLES];
+        Self::G711(Box::new(Narrow { law, decimator: Decimator::new(), samples }))
+    }
+}
+
+/// An encoder or decoder that could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("libopus: {0}")]
+pub struct CodecError(pub &'static str);
