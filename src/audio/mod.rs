@@ -12,6 +12,9 @@
 //! Read first: [`frame`]. Then [`codec`], [`decode`], [`source`]. Next layer: [`crate::peer`].
 
 pub mod codec;
+mod comfort;
+mod conceal;
+pub mod decode;
 pub mod frame;
 pub mod g711;
 mod narrowband;
@@ -19,4 +22,5 @@ mod opus;
 pub mod opus_packet;
 
 pub use codec::{Codec, CodecError, Dtx, Encoded, Encoder, Fec, PacketTime, Settings};
+pub use decode::Decoder;
 pub use frame::{AudioLevel, Channels, FRAME_SAMPLES, Frame, SAMPLE_RATE};
