@@ -49,10 +49,6 @@ const LAYERS: &[Check] = &[
 const NOT_READ: &[(&str, &str)] = &[
     // turn
     ("channel-data", "turn: a later layer"),
-    // sdp
-    ("sdp", UNDER_WAY),
-    ("candidate", UNDER_WAY),
-    ("sdpfrag", UNDER_WAY),
     // ice
     ("ice-priority", UNDER_WAY),
     ("ice-pair-priority", UNDER_WAY),
