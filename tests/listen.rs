@@ -89,7 +89,7 @@ fn sound_is_found_and_cut_out() {
     late.samples.extend(Recording::tone(440.0, 0.5, 1.0, 8_000).samples);
     assert!((late.first_sound(0.1).unwrap() - 0.5).abs() < 0.001);
     assert_eq!(late.first_sound(0.9), None);
-    assert!((late.from_first_sound(0.1).seconds() - 1.0).abs() < 0.001);
+    assert!((late.after_silence(0.1).seconds() - 1.0).abs() < 0.001);
     assert!((late.last(0.25).seconds() - 0.25).abs() < 0.001);
     assert!(late.between(3.0, 4.0).samples.is_empty(), "beyond the end is nothing");
 }

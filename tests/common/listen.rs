@@ -108,7 +108,7 @@ impl Recording {
     }
 
     /// From the first sound on.
-    pub fn from_first_sound(&self, threshold: f32) -> Self {
+    pub fn after_silence(&self, threshold: f32) -> Self {
         self.between(self.first_sound(threshold).unwrap_or(self.seconds()), self.seconds())
     }
 
