@@ -86,7 +86,12 @@ pub struct LongTerm {
     username: String,
     password: Secret,
     challenge: Option<Challenge>,
+    /// Since the last response that proved itself.
+    challenges: u8,
 }
+
+/// Challenges taken up in a row: anyone on the path can forge them, and go on for ever.
+const MAX_CHALLENGES: u8 = 4;
 
 /// What the last challenge said.
 #[derive(Clone, Debug)]
@@ -103,7 +108,12 @@ impl LongTerm {
     #[must_use]
     pub fn new(username: &str, password: &str) -> Self {
         let password = Secret(password.to_owned());
-        Self { username: opaque_string(username).into_owned(), password, challenge: None }
+        Self {
+            username: opaque_string(username).into_owned(),
+            password,
+            challenge: None,
+            challenges: 0,
+        }
     }
 
     /// Takes up a 401 or 438. `Ok`: send the request again, as a new transaction, signed.
@@ -119,7 +129,7 @@ impl LongTerm {
         };
         let nonce = nonce.ok_or(Declined::NoChallenge)?;
         let tried = self.challenge.as_ref().is_some_and(|known| known.realm == realm);
-        if tried && code == Some(401) {
+        if tried && code == Some(401) || self.challenges >= MAX_CHALLENGES {
             return Err(Declined::Refused);
         }
         let algorithms = choose(nonce, response.password_algorithms())?;
@@ -128,6 +138,7 @@ impl LongTerm {
             .map_err(|HashUnavailable| Declined::HashUnavailable)?;
         let (realm, nonce) = (realm.to_owned(), nonce.to_owned());
         self.challenge = Some(Challenge { realm, nonce, algorithms, key });
+        self.challenges += 1;
         Ok(())
     }
 
@@ -159,9 +170,11 @@ impl LongTerm {
     ///
     /// # Errors
     /// It was not made with this credential, or carries no proof, or no challenge came yet.
-    pub fn verify(&self, response: &Message<'_>) -> Result<(), IntegrityError> {
+    pub fn verify(&mut self, response: &Message<'_>) -> Result<(), IntegrityError> {
         let challenge = self.challenge.as_ref().ok_or(IntegrityError::Missing)?;
-        response.verify_integrity(&challenge.key)
+        response.verify_integrity(&challenge.key)?;
+        self.challenges = 0;
+        Ok(())
     }
 }
 
@@ -279,5 +292,186 @@ struct Secret(String);
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("(secret)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Class, Method, TransactionId};
+    use super::*;
+
+    const ID: TransactionId = TransactionId([3; 12]);
+    const BOTH: &[u8] = &[0, 9, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0];
+
+    fn challenge<'v>(code: u16, rest: impl IntoIterator<Item = Attribute<'v>>) -> Vec<u8> {
+        let mut out = Vec::new();
+        MessageWriter::new(&mut out, Class::Error, Method::ALLOCATE, ID)
+            .attribute(Attribute::ErrorCode(ErrorCode { code, reason: "" }))
+            .attributes(rest)
+            .finish();
+        out
+    }
+
+    fn take_up(credential: &mut LongTerm, bytes: &[u8]) -> Result<(), Declined> {
+        credential.challenged(&Message::parse(bytes).unwrap())
+    }
+
+    fn signed(credential: &LongTerm) -> Vec<u8> {
+        let mut out = Vec::new();
+        let writer = MessageWriter::new(&mut out, Class::Request, Method::ALLOCATE, ID);
+        credential.sign(writer).finish();
+        out
+    }
+
+    /// rfc8489-9.2.3.1-1, rfc8489-9.2.5-1, rfc8489-9.2.5-2
+    #[test]
+    fn a_name_is_shown_only_when_asked_for_and_not_twice_in_vain() {
+        let mut credential = LongTerm::new("user", "pass");
+        assert_eq!(signed(&credential).len(), 20, "nothing before the server asks");
+
+        let asked = [Attribute::Realm("realm"), Attribute::Nonce("n1")];
+        assert_eq!(take_up(&mut credential, &challenge(401, asked)), Ok(()));
+        let bytes = signed(&credential);
+        let request = Message::parse(&bytes).unwrap();
+        assert_eq!((request.username(), request.realm()), (Some("user"), Some("realm")));
+        assert_eq!(request.nonce(), Some("n1"));
+        let key = IntegrityKey::long_term("user", "realm", "pass", PasswordAlgorithm::Md5).unwrap();
+        assert_eq!(request.verify_integrity(&key), Ok(()));
+
+        let stale = challenge(438, [Attribute::Nonce("n2")]);
+        assert_eq!(take_up(&mut credential, &stale), Ok(()));
+        assert_eq!(Message::parse(&signed(&credential)).unwrap().nonce(), Some("n2"));
+
+        let again = [Attribute::Realm("realm"), Attribute::Nonce("n3")];
+        assert_eq!(take_up(&mut credential, &challenge(401, again)), Err(Declined::Refused));
+        let elsewhere = [Attribute::Realm("other"), Attribute::Nonce("n3")];
+        assert_eq!(take_up(&mut credential, &challenge(401, elsewhere)), Ok(()));
+    }
+
+    #[test]
+    fn a_server_that_only_challenges_is_given_up() {
+        let mut credential = LongTerm::new("user", "pass");
+        let stale = challenge(438, [Attribute::Realm("realm"), Attribute::Nonce("n")]);
+        for _ in 0..MAX_CHALLENGES {
+            assert_eq!(take_up(&mut credential, &stale), Ok(()));
+        }
+        assert_eq!(take_up(&mut credential, &stale), Err(Declined::Refused));
+        let bytes = signed(&credential);
+        assert_eq!(credential.verify(&Message::parse(&bytes).unwrap()), Ok(()));
+        assert_eq!(take_up(&mut credential, &stale), Ok(()), "a good answer in between");
+    }
+
+    #[test]
+    fn what_lacks_realm_or_nonce_is_no_challenge() {
+        let mut credential = LongTerm::new("user", "pass");
+        for bytes in [
+            challenge(401, [Attribute::Nonce("n")]),
+            challenge(401, [Attribute::Realm("r")]),
+            challenge(438, [Attribute::Nonce("n")]),
+            challenge(400, [Attribute::Realm("r"), Attribute::Nonce("n")]),
+        ] {
+            assert_eq!(take_up(&mut credential, &bytes), Err(Declined::NoChallenge));
+        }
+    }
+
+    /// rfc8489-9.2.2-1
+    #[test]
+    fn the_first_known_algorithm_is_chosen_and_the_list_sent_back() {
+        let mut credential = LongTerm::new("user", "pass");
+        let asked = [
+            Attribute::Realm("realm"),
+            Attribute::Nonce("obMatJos2wAAAxyz"),
+            Attribute::PasswordAlgorithms(AlgorithmList(BOTH)),
+        ];
+        assert_eq!(take_up(&mut credential, &challenge(401, asked)), Ok(()));
+        let bytes = signed(&credential);
+        let request = Message::parse(&bytes).unwrap();
+        assert_eq!(request.password_algorithms(), Some(AlgorithmList(BOTH)));
+        let chosen = Attribute::PasswordAlgorithm(AlgorithmList(&[0, 2, 0, 0]));
+        assert!(request.attributes().any(|attribute| attribute == chosen));
+        // The nonce's second bit asks for a hidden name.
+        assert_eq!(request.username(), None);
+        let hidden = Attribute::Userhash(userhash("user", "realm"));
+        assert!(request.attributes().any(|attribute| attribute == hidden));
+        let key = IntegrityKey::long_term("user", "realm", "pass", PasswordAlgorithm::Sha256);
+        assert_eq!(request.verify_integrity(&key.unwrap()), Ok(()));
+        assert_eq!(request.integrity_kind(), Some(crate::stun::IntegrityKind::Sha256));
+    }
+
+    /// rfc8489-9.2.5-3
+    #[test]
+    fn a_list_that_the_nonce_announces_must_be_there() {
+        let mut credential = LongTerm::new("user", "pass");
+        let stripped = [Attribute::Realm("realm"), Attribute::Nonce("obMatJos2gAAAxyz")];
+        assert_eq!(take_up(&mut credential, &challenge(401, stripped)), Err(Declined::Downgraded));
+        let unknown = [
+            Attribute::Realm("realm"),
+            Attribute::Nonce("obMatJos2gAAAxyz"),
+            Attribute::PasswordAlgorithms(AlgorithmList(&[0, 9, 0, 0])),
+        ];
+        assert_eq!(take_up(&mut credential, &challenge(401, unknown)), Err(Declined::NoAlgorithm));
+        assert_eq!(signed(&credential).len(), 20);
+    }
+
+    #[test]
+    fn features_are_24_bits_of_base64_behind_the_cookie() {
+        assert_eq!(features("obMatJos2AAAA"), Some(0));
+        assert_eq!(features("obMatJos2gAAAmore"), Some(PASSWORD_ALGORITHMS));
+        assert_eq!(features("obMatJos2QAAA"), Some(USERNAME_ANONYMITY));
+        assert_eq!(features("obMatJos2////"), Some(0xff_ffff));
+        assert_eq!(features("obMatJos2gAA"), None);
+        assert_eq!(features("obMatJos2g=AA"), None);
+        assert_eq!(features("f//499k954d6OL34oL9FSTvy64sA"), None);
+    }
+
+    #[test]
+    fn a_response_is_believed_only_with_our_key() {
+        let mut credential = LongTerm::new("user", "pass");
+        let bytes = signed(&credential);
+        let early = Message::parse(&bytes).unwrap();
+        assert_eq!(credential.verify(&early), Err(IntegrityError::Missing));
+        let asked = [Attribute::Realm("realm"), Attribute::Nonce("n1")];
+        take_up(&mut credential, &challenge(401, asked)).unwrap();
+        let bytes = signed(&credential);
+        assert_eq!(credential.verify(&Message::parse(&bytes).unwrap()), Ok(()));
+        let mut forged = bytes.clone();
+        *forged.last_mut().unwrap() ^= 1;
+        let forged = Message::parse(&forged).unwrap();
+        assert_eq!(credential.verify(&forged), Err(IntegrityError::Mismatch));
+    }
+
+    /// rfc8489-9.1.3-1, rfc8489-9.1.3-2, rfc8489-9.1.3-3
+    #[test]
+    fn a_request_is_judged_in_the_order_of_the_rfc() {
+        let (ours, other) = (IntegrityKey::short_term("ours"), IntegrityKey::short_term("other"));
+        let judge = |username: Option<&str>, key: Option<&IntegrityKey>| {
+            let mut out = Vec::new();
+            let mut writer = MessageWriter::new(&mut out, Class::Request, Method::BINDING, ID)
+                .attributes(username.map(Attribute::Username));
+            if let Some(key) = key {
+                writer = writer.integrity(key);
+            }
+            let message = Message::parse(writer.finish()).unwrap();
+            authenticate(&message, |name| (name == "us:them").then_some(&ours))
+                .map_err(|error| error.code)
+        };
+        assert_eq!(judge(None, Some(&ours)), Err(400));
+        assert_eq!(judge(Some("us:them"), None), Err(400));
+        assert_eq!(judge(Some("you:them"), Some(&ours)), Err(401));
+        assert_eq!(judge(Some("us:them"), Some(&other)), Err(401));
+        assert_eq!(judge(Some("us:them"), Some(&ours)), Ok(()));
+    }
+
+    /// rfc8489-9.1.1-1
+    #[test]
+    fn every_kind_of_space_is_the_same_in_a_password() {
+        assert_eq!(opaque_string("no change"), "no change");
+        assert_eq!(opaque_string("a\u{a0}b\u{3000}c\u{e9}"), "a b c\u{e9}");
+    }
+
+    #[test]
+    fn a_password_does_not_show_itself() {
+        let shown = format!("{:?}", LongTerm::new("user", "hunter2"));
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 }

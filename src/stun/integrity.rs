@@ -165,3 +165,37 @@ fn block(key: &[u8], hash: impl Fn(&[u8]) -> Vec<u8>) -> [u8; BLOCK_LEN] {
     }
     block
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 2202 cases 3 and 6 are in vectors/hmac_sha1.json; here the edge between them.
+    #[test]
+    fn a_key_of_a_block_is_taken_as_it_is_and_a_longer_one_hashed() {
+        let direct = |key: &[u8]| {
+            let mac = <Hmac<Sha1> as KeyInit>::new_from_slice(key).unwrap();
+            <[u8; 20]>::from(mac.chain_update(b"text").finalize().into_bytes())
+        };
+        for length in [0, 1, 63, 64, 65, 200] {
+            let key = vec![0xaa; length];
+            assert_eq!(IntegrityKey::new(&key).hmac_sha1(b"text"), direct(&key), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_key_does_not_show_itself() {
+        let shown = format!("{:?}", IntegrityKey::short_term("hunter2"));
+        assert_eq!(shown, "IntegrityKey(secret)");
+    }
+
+    /// rfc8489-14.5-1: the length that is hashed ends with the attribute, whatever the header says.
+    #[test]
+    fn the_proof_counts_only_up_to_itself() {
+        let key = IntegrityKey::short_term("secret");
+        let header = |length| [&[0, 1, 0, length, 0x21, 0x12, 0xa4, 0x42][..], &[0; 12]].concat();
+        assert_eq!(key.seal_sha1(&header(0)), key.seal_sha1(&header(99)));
+        assert_eq!(key.seal_sha1(&header(0)), key.hmac_sha1(&header(24)));
+        assert_eq!(key.seal_sha256(&header(0), 16), key.hmac_sha256(&header(20)));
+    }
+}

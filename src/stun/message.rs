@@ -425,7 +425,10 @@ impl<'a> RawAttribute<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MessageWriter;
+    use super::super::value::TypeList;
     use super::*;
+    use crate::wire::Why;
 
     /// RFC 5769 section 2.1.
     const REQUEST: &[u8] = b"\x00\x01\x00\x58\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\
@@ -433,6 +436,14 @@ mod tests {
         \x2f\xf9\xb1\x51\x26\x3b\x36\x00\x06\x00\x09evtj:h6vY\x20\x20\x20\x00\x08\x00\x14\x9a\xea\xa7\
         \x0c\xbf\xd8\xcb\x56\x78\x1e\xf2\xb5\xb2\xd3\xf2\x49\xc1\xb5\x71\xa2\x80\x28\x00\x04\xe5\x7a\
         \x3b\xcf";
+
+    fn written(attributes: &[Attribute<'_>]) -> Vec<u8> {
+        let mut out = Vec::new();
+        MessageWriter::new(&mut out, Class::Request, Method::BINDING, TransactionId([1; 12]))
+            .attributes(attributes.iter().copied())
+            .finish();
+        out
+    }
 
     #[test]
     fn a_check_says_who_asks_and_proves_it() {
@@ -447,5 +458,164 @@ mod tests {
         assert_eq!(message.verify_integrity(&key), Ok(()));
         let wrong = IntegrityKey::short_term("VOkJxbRl1RmTxUk/WvJxBT");
         assert_eq!(message.verify_integrity(&wrong), Err(IntegrityError::Mismatch));
+    }
+
+    #[test]
+    fn rfc8489_5_1_and_5_2_what_is_no_stun_is_told_by_its_first_bytes() {
+        assert!(is_stun(REQUEST));
+        let mut other = REQUEST.to_vec();
+        other[0] |= 0x40;
+        assert!(!is_stun(&other));
+        assert_eq!(Message::parse(&other).unwrap_err().at, 0);
+        let mut old = REQUEST.to_vec();
+        old[4] = 0;
+        assert!(!is_stun(&old));
+        assert_eq!(Message::parse(&old).unwrap_err().at, 4);
+        assert!(!is_stun(&REQUEST[..7]));
+    }
+
+    #[test]
+    fn rfc8489_5_6_the_length_counts_whole_words_to_the_end_of_the_datagram() {
+        for (length, bytes) in [(0x57, REQUEST.len()), (0x5c, REQUEST.len()), (0x58, 100)] {
+            let mut wrong = REQUEST[..bytes].to_vec();
+            wrong[3] = length;
+            assert_eq!(Message::parse(&wrong).unwrap_err().at, 2, "{length:#x}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_that_runs_past_the_message_is_refused_where_it_starts() {
+        let mut cut = written(&[Attribute::Priority(1)]);
+        cut[23] = 5;
+        let error = Message::parse(&cut).unwrap_err();
+        assert_eq!((error.at, error.why), (24, Why::Truncated { need: 5 }));
+    }
+
+    /// rfc8489-9-1
+    #[test]
+    fn what_follows_the_integrity_has_no_effect() {
+        let key = IntegrityKey::short_term("secret");
+        let mut out = Vec::new();
+        let id = TransactionId([1; 12]);
+        MessageWriter::new(&mut out, Class::Request, Method::BINDING, id)
+            .attribute(Attribute::Username("a:b"))
+            .integrity(&key)
+            .attribute(Attribute::UseCandidate)
+            .attribute(Attribute::Unknown { number: 0x7ff0, value: &[] })
+            .integrity_sha256(&key)
+            .attribute(Attribute::Priority(5))
+            .fingerprint()
+            .finish();
+        let message = Message::parse(&out).unwrap();
+        assert!(!message.use_candidate());
+        assert_eq!(message.priority(), None);
+        assert_eq!(message.unknown_required().count(), 0);
+        assert_eq!(message.attributes().count(), 4, "username, two proofs, fingerprint");
+        assert_eq!(message.every_attribute().count(), 7);
+        assert_eq!(message.verify_integrity(&key), Ok(()));
+        assert_eq!(message.verify_fingerprint(), Ok(()));
+    }
+
+    #[test]
+    fn a_second_proof_of_the_same_kind_is_not_looked_at() {
+        let (key, other) = (IntegrityKey::short_term("ours"), IntegrityKey::short_term("other"));
+        let mut out = Vec::new();
+        MessageWriter::new(&mut out, Class::Request, Method::BINDING, TransactionId([1; 12]))
+            .integrity(&other)
+            .integrity(&key)
+            .finish();
+        let message = Message::parse(&out).unwrap();
+        assert_eq!(message.verify_integrity(&key), Err(IntegrityError::Mismatch));
+        assert_eq!(message.verify_integrity(&other), Ok(()));
+    }
+
+    #[test]
+    fn both_proofs_must_be_right() {
+        let (key, other) = (IntegrityKey::short_term("ours"), IntegrityKey::short_term("other"));
+        for (first, second) in [(&key, &other), (&other, &key)] {
+            let mut out = Vec::new();
+            MessageWriter::new(&mut out, Class::Request, Method::BINDING, TransactionId([1; 12]))
+                .integrity(first)
+                .integrity_sha256(second)
+                .finish();
+            let message = Message::parse(&out).unwrap();
+            assert_eq!(message.verify_integrity(&key), Err(IntegrityError::Mismatch));
+        }
+    }
+
+    /// rfc8489-14.6-1
+    #[test]
+    fn a_cut_sha256_is_for_usages_that_allow_it() {
+        let key = IntegrityKey::short_term("secret");
+        let mut out = Vec::new();
+        MessageWriter::new(&mut out, Class::Request, Method::BINDING, TransactionId([1; 12]))
+            .integrity_sha256_cut(&key, 20)
+            .finish();
+        let message = Message::parse(&out).unwrap();
+        assert_eq!(message.verify_integrity(&key), Err(IntegrityError::Cut));
+        assert_eq!(message.verify_integrity_cut(&key, 20), Ok(()));
+        assert_eq!(message.verify_integrity_cut(&key, 24), Err(IntegrityError::Cut));
+    }
+
+    /// rfc8489-14-2
+    #[test]
+    fn only_the_first_of_a_type_counts() {
+        let bytes = written(&[Attribute::Priority(1), Attribute::Priority(2)]);
+        assert_eq!(Message::parse(&bytes).unwrap().priority(), Some(1));
+    }
+
+    /// rfc8489-6.3-1, rfc8489-6.3.1-1
+    #[test]
+    fn unknown_types_below_0x8000_are_listed_for_a_420() {
+        let unknown = |number| Attribute::Unknown { number, value: b"abc" };
+        let bytes = written(&[unknown(0x7ff0), unknown(0x8777), unknown(0x0033)]);
+        let request = Message::parse(&bytes).unwrap();
+        let mut out = Vec::new();
+        MessageWriter::error(&mut out, &request, ErrorCode::UNKNOWN_ATTRIBUTE)
+            .unknown_attributes(request.unknown_required())
+            .finish();
+        let answer = Message::parse(&out).unwrap();
+        assert_eq!((answer.class(), answer.id()), (Class::Error, request.id()));
+        assert_eq!(answer.error_code().unwrap().code, 420);
+        let list = answer.attributes().find_map(|attribute| match attribute {
+            Attribute::UnknownAttributes(list) => Some(TypeList::iter(list).collect::<Vec<_>>()),
+            _ => None,
+        });
+        assert_eq!(list, Some(vec![0x7ff0, 0x0033]));
+    }
+
+    /// rfc8489-14.7-1
+    #[test]
+    fn fingerprint_is_last_or_the_message_is_none() {
+        let bytes = written(&[Attribute::Fingerprint(0), Attribute::Priority(2)]);
+        assert_eq!(Message::parse(&bytes).unwrap_err().at, 20);
+        let bytes = written(&[Attribute::Fingerprint(0)]);
+        let message = Message::parse(&bytes).unwrap();
+        assert_eq!(message.verify_fingerprint(), Err(IntegrityError::Mismatch));
+        let none = written(&[]);
+        let message = Message::parse(&none).unwrap();
+        assert_eq!(message.verify_fingerprint(), Err(IntegrityError::Missing));
+    }
+
+    /// rfc8489-14.3-1
+    #[test]
+    fn a_username_of_763_bytes_parses() {
+        let name = "u".repeat(763);
+        let bytes = written(&[Attribute::Username(&name)]);
+        assert_eq!(Message::parse(&bytes).unwrap().username(), Some(name.as_str()));
+    }
+
+    /// rfc8489-5-3: the two ends of the range are not special, and no byte is fixed.
+    #[test]
+    fn transaction_ids_come_from_the_generator_they_are_given() {
+        use rand::SeedableRng;
+        let mut rng = rand::rngs::StdRng::seed_from_u64(7);
+        let ids: Vec<_> = (0..256).map(|_| TransactionId::random(&mut rng)).collect();
+        for byte in 0..12 {
+            let values: std::collections::HashSet<_> = ids.iter().map(|id| id.0[byte]).collect();
+            assert!(values.len() > 128, "byte {byte} takes {} values of 256", values.len());
+        }
+        let mut again = rand::rngs::StdRng::seed_from_u64(7);
+        assert_eq!(TransactionId::random(&mut again), ids[0], "the same seed, the same trace");
     }
 }

@@ -185,3 +185,158 @@ impl<'a> Answer<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Attribute, MessageWriter, Method};
+    use super::*;
+
+    const ID: TransactionId = TransactionId([1; 12]);
+    const FOREIGN: TransactionId = TransactionId([2; 12]);
+
+    fn request() -> Request {
+        Request::new(Instant::ZERO, ID, b"hi".to_vec(), Timing::default())
+    }
+
+    /// (requirement, when the timer is driven, what must come out)
+    const SILENT_SERVER: &[(&str, u64, Output<'static>)] = &[
+        ("rfc8489-6.2.1-2: at once", 0, Output::Transmit(b"hi")),
+        ("rfc8489-6.2.1-2: not before RTO", 499, wait(500)),
+        ("rfc8489-6.2.1-2: at RTO", 500, Output::Transmit(b"hi")),
+        ("rfc8489-6.2.1-1: doubled", 1_499, wait(1_500)),
+        ("rfc8489-6.2.1-1: doubled", 1_500, Output::Transmit(b"hi")),
+        ("rfc8489-6.2.1-1: again", 3_500, Output::Transmit(b"hi")),
+        ("rfc8489-6.2.1-1: again", 7_500, Output::Transmit(b"hi")),
+        ("rfc8489-6.2.1-1: again", 15_500, Output::Transmit(b"hi")),
+        ("rfc8489-6.2.1-2: the seventh", 31_500, Output::Transmit(b"hi")),
+        ("rfc8489-6.2.1-2: patient to the end", 39_499, wait(39_500)),
+        ("rfc8489-6.2.1-2: fails 16 RTO later", 39_500, Output::Event(Event::GaveUp)),
+        ("and says so once", 40_000, Output::Timeout(None)),
+    ];
+
+    const fn wait(ms: u64) -> Output<'static> {
+        Output::Timeout(Some(Instant::from_millis(ms)))
+    }
+
+    #[test]
+    fn a_silent_server_is_asked_seven_times_and_given_up() {
+        let mut request = request();
+        for (requirement, ms, expected) in SILENT_SERVER {
+            request.handle_input(Instant::from_millis(*ms), Input::Timer);
+            assert_eq!(request.poll_output(), *expected, "{requirement}, at {ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_foreign_response_changes_nothing() {
+        let mut request = request();
+        request.handle_input(Instant::ZERO, Input::Response(FOREIGN));
+        assert_eq!(request.poll_output(), Output::Transmit(b"hi"));
+        request.handle_input(Instant::ZERO, Input::Response(FOREIGN));
+        assert_eq!(request.poll_output(), wait(500));
+    }
+
+    /// rfc8489-6.2.1-3
+    #[test]
+    fn the_round_trip_is_known_only_if_one_copy_was_sent() {
+        let mut once = request();
+        once.poll_output();
+        once.handle_input(Instant::from_millis(30), Input::Response(ID));
+        let rtt = Some(Duration::from_millis(30));
+        assert_eq!(once.poll_output(), Output::Event(Event::Answered { rtt }));
+
+        let mut twice = request();
+        twice.poll_output();
+        twice.handle_input(Instant::from_millis(500), Input::Timer);
+        twice.poll_output();
+        twice.handle_input(Instant::from_millis(530), Input::Response(ID));
+        assert_eq!(twice.poll_output(), Output::Event(Event::Answered { rtt: None }));
+    }
+
+    /// rfc8489-5-4
+    #[test]
+    fn a_copy_is_the_same_bytes() {
+        let mut request = request();
+        let mut sent = Vec::new();
+        for ms in [0, 500, 1_500] {
+            request.handle_input(Instant::from_millis(ms), Input::Timer);
+            if let Output::Transmit(bytes) = request.poll_output() {
+                sent.push(bytes.to_vec());
+            }
+        }
+        assert_eq!(sent, [b"hi", b"hi", b"hi"]);
+    }
+
+    /// The arrows in the module's comment are exactly the transitions there are.
+    #[test]
+    fn the_diagram_is_the_machine() {
+        let due = Instant::from_millis(500);
+        let last = Timing::default().sends;
+        let states = [
+            ("Sending", Sending { sent: 1, due }),
+            ("Waiting", Waiting { sent: 1, due }),
+            ("Waiting", Waiting { sent: last, due }),
+            ("Ended", Ended(Event::GaveUp)),
+            ("Told", Told),
+        ];
+        let name = |state: State| match state {
+            Sending { .. } => "Sending",
+            Waiting { .. } => "Waiting",
+            Ended(_) => "Ended",
+            Told => "Told",
+        };
+        let mut arrows = std::collections::BTreeSet::new();
+        for (from, state) in states {
+            for input in [Input::Timer, Input::Response(ID), Input::Response(FOREIGN)] {
+                let mut machine = Request { state, ..request() };
+                machine.handle_input(due, input);
+                if machine.state != state {
+                    let by = if input == Input::Timer { "Timer" } else { "Response" };
+                    arrows.insert((from, by, name(machine.state)));
+                }
+            }
+            let mut machine = Request { state, ..request() };
+            machine.poll_output();
+            if machine.state != state {
+                arrows.insert((from, "polled", name(machine.state)));
+            }
+        }
+        let source = include_str!("transaction.rs");
+        let drawn: std::collections::BTreeSet<_> = source
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .filter(|line| line.contains("-> "))
+            .filter_map(|line| {
+                let mut words = line.trim_start_matches("//!").split(|c: char| " ->".contains(c));
+                let mut word = || words.find(|word| !word.is_empty());
+                Some((word()?, word()?, word()?))
+            })
+            .collect();
+        assert_eq!(drawn, arrows);
+    }
+
+    /// rfc8489-6.3.3-1, rfc8489-6.3.4-1, rfc8489-6.3.1.1-1
+    #[test]
+    fn a_response_that_is_not_understood_fails_its_transaction() {
+        let mut out = Vec::new();
+        let mut answer = |class, attributes: &[Attribute<'_>]| {
+            let writer = MessageWriter::new(&mut out, class, Method::BINDING, ID)
+                .attributes(attributes.iter().copied());
+            let message = Message::parse(writer.finish()).unwrap();
+            Answer::of(&message).map(|answer| match answer {
+                Answer::Success => 0,
+                Answer::Error(error) => error.code,
+                Answer::Failed => 999,
+            })
+        };
+        let unknown = Attribute::Unknown { number: 0x7ff0, value: &[] };
+        let error = Attribute::ErrorCode(ErrorCode::ROLE_CONFLICT);
+        assert_eq!(answer(Class::Success, &[]), Some(0));
+        assert_eq!(answer(Class::Success, &[unknown]), Some(999));
+        assert_eq!(answer(Class::Error, &[error]), Some(487));
+        assert_eq!(answer(Class::Error, &[error, unknown]), Some(999));
+        assert_eq!(answer(Class::Error, &[]), Some(999));
+        assert_eq!(answer(Class::Request, &[]), None);
+        assert_eq!(answer(Class::Indication, &[]), None);
+    }
+}

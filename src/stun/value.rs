@@ -248,3 +248,65 @@ macro_rules! number_values {
     )*};
 }
 number_values!(u8 u32 u64);
+
+#[cfg(test)]
+mod tests {
+    use super::super::attribute::{Attribute, types};
+    use super::*;
+
+    const ID: TransactionId = TransactionId([1; 12]);
+
+    fn read(number: u16, value: &[u8]) -> Result<Attribute<'_>, ParseError> {
+        Attribute::parse(number, &mut Reader::new(value), ID)
+    }
+
+    /// rfc8489-14.8-1
+    #[test]
+    fn an_error_is_class_and_number_and_its_reserved_bits_are_nothing() {
+        let Ok(Attribute::ErrorCode(error)) = read(types::ERROR_CODE, b"\xff\xff\xfc\x57Role")
+        else {
+            panic!("not read");
+        };
+        assert_eq!(error, ErrorCode { code: 487, reason: "Role" });
+        for (wrong, at) in [(&[0, 0, 2, 0], 2), (&[0, 0, 7, 0], 2), (&[0, 0, 4, 100], 3)] {
+            assert_eq!(read(types::ERROR_CODE, wrong).unwrap_err().at, at);
+        }
+        assert!(read(types::ERROR_CODE, b"\0\0\x04\x00\xff").is_err(), "the reason is UTF-8");
+    }
+
+    #[test]
+    fn a_value_longer_than_its_type_is_refused_behind_its_end() {
+        assert_eq!(read(types::PRIORITY, &[0; 5]).unwrap_err().at, 4);
+        assert_eq!(read(types::USE_CANDIDATE, &[0]).unwrap_err().at, 0);
+        assert!(read(types::PRIORITY, &[0; 3]).is_err());
+    }
+
+    #[test]
+    fn a_list_of_algorithms_is_read_up_to_where_it_breaks() {
+        let numbers = |list| AlgorithmList(list).numbers().collect::<Vec<_>>();
+        assert_eq!(numbers(&[0, 2, 0, 0, 0, 1, 0, 0]), [2, 1]);
+        assert_eq!(
+            numbers(&[0, 9, 0, 1, 7, 0, 0, 0, 0, 1, 0, 0]),
+            [9, 1],
+            "parameters are skipped"
+        );
+        assert_eq!(numbers(&[0, 2, 0, 0, 0, 1, 0, 4]), [2]);
+    }
+
+    #[test]
+    fn half_a_type_number_is_refused() {
+        assert!(read(types::UNKNOWN_ATTRIBUTES, &[0, 1, 2]).is_err());
+        let mut out = Vec::new();
+        read(types::UNKNOWN_ATTRIBUTES, &[0, 1, 0x7f, 0xff]).unwrap().write(&mut out, ID);
+        assert_eq!(out, [0, 1, 0x7f, 0xff]);
+    }
+
+    #[test]
+    fn an_hmac_is_cut_in_steps_of_four_bytes() {
+        for length in 0..=36 {
+            let bytes = vec![0; length];
+            let read = read(types::MESSAGE_INTEGRITY_SHA256, &bytes);
+            assert_eq!(read.is_ok(), (16..=32).contains(&length) && length % 4 == 0, "{length}");
+        }
+    }
+}

@@ -141,3 +141,82 @@ fn put(out: &mut [u8], at: usize, number: u16) {
         field.copy_from_slice(&number.to_be_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: TransactionId = TransactionId([1; 12]);
+
+    /// rfc8489-14-1
+    #[test]
+    fn values_are_padded_with_zeros_that_the_length_does_not_count() {
+        let mut out = vec![0xff; 64];
+        MessageWriter::new(&mut out, Class::Request, Method::BINDING, ID)
+            .attribute(Attribute::Username("a:bcd"))
+            .finish();
+        assert_eq!(out[20..], *b"\x00\x06\x00\x05a:bcd\x00\x00\x00");
+        assert_eq!(out[2..4], [0, 12]);
+    }
+
+    #[test]
+    fn an_attribute_that_does_not_fit_is_left_out() {
+        let long = vec![0; 65_536];
+        let nearly = vec![0; 65_500];
+        let mut out = Vec::new();
+        MessageWriter::new(&mut out, Class::Indication, Method::SEND, ID)
+            .attribute(Attribute::Data(&long))
+            .attribute(Attribute::Data(&nearly))
+            .attribute(Attribute::Data(&nearly))
+            .attribute(Attribute::Priority(1))
+            .finish();
+        let message = Message::parse(&out).unwrap();
+        assert_eq!(message.attributes().count(), 2);
+        assert_eq!(message.data().map(<[u8]>::len), Some(65_500));
+    }
+
+    /// rfc8489-5-5, rfc8489-6.3.1.1-3, rfc8489-9.1.3-4
+    #[test]
+    fn an_answer_carries_the_id_the_address_and_the_kind_of_proof_of_its_request() {
+        let key = IntegrityKey::short_term("secret");
+        let (mut request, mut response) = (Vec::new(), Vec::new());
+        for kind in [IntegrityKind::Sha1, IntegrityKind::Sha256] {
+            let writer = MessageWriter::new(&mut request, Class::Request, Method::BINDING, ID)
+                .attribute(Attribute::Username("a:b"));
+            match kind {
+                IntegrityKind::Sha1 => writer.integrity(&key).finish(),
+                IntegrityKind::Sha256 => writer.integrity_sha256(&key).finish(),
+            };
+            let asked = Message::parse(&request).unwrap();
+            let seen = "192.0.2.1:32853".parse().unwrap();
+            MessageWriter::success(&mut response, &asked)
+                .attribute(Attribute::XorMappedAddress(crate::stun::XorAddress(seen)))
+                .integrity_like(&asked, &key)
+                .fingerprint()
+                .finish();
+            let answer = Message::parse(&response).unwrap();
+            assert_eq!((answer.class(), answer.id()), (Class::Success, ID));
+            assert_eq!(answer.xor_mapped_address(), Some(seen));
+            assert_eq!(answer.integrity_kind(), Some(kind));
+            assert_eq!(answer.verify_integrity(&key), Ok(()));
+            assert_eq!(answer.username(), None);
+        }
+    }
+
+    /// rfc8489-6.3.1-2: a Binding request is idempotent, so a copy gets the same answer.
+    #[test]
+    fn the_same_request_gets_the_same_answer_and_nothing_is_allocated_for_it() {
+        let mut buffer = Vec::with_capacity(128);
+        let start = buffer.as_ptr();
+        let key = IntegrityKey::short_term("secret");
+        let mut write = || {
+            MessageWriter::new(&mut buffer, Class::Success, Method::BINDING, ID)
+                .integrity(&key)
+                .fingerprint()
+                .finish()
+                .to_vec()
+        };
+        assert_eq!(write(), write());
+        assert_eq!(buffer.as_ptr(), start);
+    }
+}
