@@ -1,1 +1,53 @@
-//! (layer ice)
+//! ICE: finding a way between two machines that both sit behind something, and keeping it.
+//!
+//! RFC 8445 (full agent), trickled candidates by RFC 8838, consent by RFC 7675, patience by RFC 8863,
+//! order of address families by RFC 8421; vectors: RFC 8445's formulas. Left out: being ICE-lite,
+//! because lite agents are for servers with public addresses; renomination, because it is a draft that
+//! has expired and browsers offer it only among themselves; servers and TCP, which come with
+//! [`crate::stun`]'s sister layer for relays.
+//!
+//! Both sides list the addresses at which they may be reached: their [candidates](Candidate). Every
+//! one of ours with every one of theirs makes a pair ([`PairState`]). Pairs are checked in order of
+//! priority: a STUN request by that path, and an answer. A pair whose check was answered is valid, and
+//! may carry media at once. The controlling side then chooses one for good: it nominates. From there
+//! on, an answer every 30 s at least says that the other side still wants our packets.
+//!
+//! A datagram comes from `peer::demux` into [`Agent::handle_input`], is read by [`crate::stun`], and
+//! leaves as an answer, a check or an [`Event`]. Sockets and signalling are the caller's: it gives
+//! addresses and credentials in, and carries out what [`Agent::poll_output`] says.
+//!
+//! ```
+//! use halloo::ice::{Agent, Config, Event, Input, Output, PathId, Role};
+//! use halloo::time::Instant;
+//! use rand::{SeedableRng, rngs::StdRng};
+//!
+//! let mut agent = Agent::new(Config::new(Role::Controlling), StdRng::seed_from_u64(1));
+//! let addr = "192.0.2.1:5000".parse().unwrap();
+//! agent.handle_input(Instant::ZERO, Input::LocalCandidate { path: PathId(0), addr });
+//! let Output::Event(Event::LocalCandidate(host)) = agent.poll_output() else { panic!() };
+//! assert_eq!((host.addr, host.priority), (addr, 2_130_706_431));
+//! ```
+//!
+//! Read first: `candidate.rs`, `pair.rs`, `checklist.rs`: what is checked, and when. Then `check.rs`,
+//! `nominate.rs`, `consent.rs`; and `agent.rs`, which joins them. Next layer: [`crate::dtls_srtp`].
+
+mod agent;
+mod candidate;
+mod candidates;
+mod check;
+mod checklist;
+mod consent;
+mod credentials;
+mod interface;
+mod message;
+mod nominate;
+mod pair;
+mod session;
+mod state;
+
+pub use agent::Agent;
+pub use candidate::{COMPONENT, Candidate, Kind, PathId, TcpType, Transport, priority};
+pub use credentials::Credentials;
+pub use interface::{Config, Dropped, Event, Input, Output, PairReport, Role, SelectedPair};
+pub use pair::{LocalId, PairFigures, PairId, PairState, RemoteId, pair_priority};
+pub use state::State;

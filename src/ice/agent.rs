@@ -1,0 +1,238 @@
+//! The ICE agent: joins candidates, check list, checks, choice and consent into one machine.
+//!
+//! Any number of [`Input`]s, then [`Agent::poll_output`] until it says `Timeout`. It never fails: what
+//! is hostile, late or repeated is dropped and counted ([`Agent::dropped`]).
+//!
+//! Where to look:
+//!
+//! - `agent/remote.rs`: what signalling brings: credentials, candidates, names, restarts.
+//! - `agent/request.rs`: a check of theirs comes in: is it genuine, who is in charge, check back.
+//! - `agent/response.rs`: an answer comes in: whose, is it genuine, what does it prove.
+//! - `agent/advance.rs`: what is due now: repetitions, the next check, the choice, consent, the state.
+//! - `agent/report.rs`: what can be asked of the agent.
+//!
+//! The state and its arrows: `state.rs`. A pair's: `pair.rs`.
+
+mod advance;
+mod remote;
+mod report;
+mod request;
+mod response;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use super::candidate::Candidate;
+use super::candidates::{Locals, Remotes};
+use super::check::Checks;
+use super::checklist::Checklist;
+use super::consent::Consent;
+use super::credentials::Credentials;
+use super::interface::{Config, Dropped, Event, Input, Output, Role};
+use super::message::Outgoing;
+use super::pair::PairId;
+use super::session::Session;
+use super::state::{Signal, State};
+use crate::time::Instant;
+use request::Checked;
+
+/// Answers that wait to be polled: beyond this, further requests are dropped.
+const MAX_OUTGOING: usize = 256;
+
+/// A full ICE agent for one component of one bundled stream.
+#[derive(Debug)]
+pub struct Agent {
+    config: Config,
+    rng: StdRng,
+    /// The latest moment we were told.
+    now: Instant,
+    state: State,
+    role: Role,
+    tie_breaker: u64,
+    remote_is_lite: bool,
+    session: Session,
+    /// The session before a restart.
+    previous: Option<Session>,
+    /// When the remote credentials of this session came: the PAC timer runs from here.
+    started: Option<Instant>,
+
+    locals: Locals,
+    local_done: bool,
+    remotes: Remotes,
+    remote_done: bool,
+    /// Candidates whose address isn't known yet, and under which name it is looked up.
+    names: Vec<(String, Candidate)>,
+    /// Checks that came before the remote credentials.
+    early: Vec<Checked>,
+
+    list: Checklist,
+    checks: Checks,
+    /// No check of a new pair leaves before this.
+    next_slot: Instant,
+    first_success: Option<Instant>,
+    nominating: Option<PairId>,
+    selected: Option<PairId>,
+    /// Where media goes, and whether it still may.
+    consent: Option<Consent>,
+
+    outgoing: VecDeque<Outgoing>,
+    events: VecDeque<Event>,
+    /// The datagram that is lent out.
+    datagram: Vec<u8>,
+    dropped: Dropped,
+}
+
+impl Agent {
+    /// An agent with credentials of its own. `rng` must be seeded from the system's randomness (a
+    /// fixed seed in tests): who guesses it can forge answers.
+    #[must_use]
+    pub fn new(config: Config, mut rng: StdRng) -> Self {
+        let session = Session::new(0, Credentials::generate(&mut rng));
+        Self {
+            now: Instant::ZERO,
+            state: State::New,
+            role: config.role,
+            tie_breaker: rng.random(),
+            remote_is_lite: false,
+            session,
+            previous: None,
+            started: None,
+            locals: Locals::default(),
+            local_done: false,
+            remotes: Remotes::new(config.max_remote_candidates),
+            remote_done: false,
+            names: Vec::new(),
+            early: Vec::new(),
+            list: Checklist::new(config.max_pairs),
+            checks: Checks::default(),
+            next_slot: Instant::ZERO,
+            first_success: None,
+            nominating: None,
+            selected: None,
+            consent: None,
+            outgoing: VecDeque::new(),
+            events: VecDeque::new(),
+            datagram: Vec::with_capacity(256),
+            dropped: Dropped::default(),
+            config,
+            rng,
+        }
+    }
+
+    /// Something happened. `now` doesn't go backwards.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        self.now = self.now.max(now);
+        if self.state == State::Closed {
+            return;
+        }
+        match input {
+            Input::Datagram { path, from, bytes } => self.on_datagram(path, from, bytes),
+            Input::Timer => {}
+            Input::LocalCandidate { path, addr } => self.on_local_candidate(path, addr),
+            Input::LocalCandidatesDone => self.local_done = true,
+            Input::RemoteCredentials(credentials) => self.on_remote_credentials(credentials),
+            Input::RemoteLite => {
+                self.remote_is_lite = true;
+                self.set_role(Role::Controlling);
+            }
+            Input::RemotePacing(pace) => self.config.pace = self.config.pace.max(pace.min(SLOWEST)),
+            Input::RemoteCandidate(candidate) => self.on_remote_candidate(candidate),
+            Input::NamedCandidate { name, candidate } => self.on_named_candidate(name, candidate),
+            Input::NameResolved { name, addr } => self.on_name_resolved(&name, addr),
+            Input::RemoteCandidatesDone => self.remote_done = true,
+            Input::Restart => self.restart(),
+            Input::Close => self.close(),
+        }
+        self.advance();
+    }
+
+    /// Call until [`Output::Timeout`]; then wait for that moment or for input.
+    pub fn poll_output(&mut self) -> Output<'_> {
+        if let Some(event) = self.events.pop_front() {
+            return Output::Event(event);
+        }
+        while let Some(outgoing) = self.outgoing.pop_front() {
+            let (path, to) = outgoing.route();
+            let session = |number| find_session(&self.session, self.previous.as_ref(), number);
+            if outgoing.write(&mut self.datagram, session).is_some() {
+                return Output::Transmit { path, to, bytes: &self.datagram };
+            }
+        }
+        Output::Timeout(self.due())
+    }
+
+    fn on_datagram(&mut self, path: super::PathId, from: std::net::SocketAddr, bytes: &[u8]) {
+        use crate::stun::{Class, IntegrityError, Message, Method};
+        if self.locals.base_of(path).is_none() {
+            self.dropped.unknown_path += 1;
+            return;
+        }
+        let Ok(message) = Message::parse(bytes) else {
+            self.dropped.malformed += 1;
+            return;
+        };
+        // Checks carry it (RFC 8445 section 7.2.4); answers that lack it are proved by their integrity.
+        let fingerprint = message.verify_fingerprint();
+        let is_request = message.class() == Class::Request;
+        if fingerprint == Err(IntegrityError::Mismatch) || (is_request && fingerprint.is_err()) {
+            self.dropped.malformed += 1;
+            return;
+        }
+        if message.method() != Method::BINDING || !self.state.is_alive() {
+            self.dropped.ignored_messages += 1;
+            return;
+        }
+        match message.class() {
+            Class::Request => self.on_request(path, from, &message),
+            Class::Success | Class::Error => self.on_response(path, from, &message),
+            Class::Indication => self.dropped.ignored_messages += 1,
+        }
+    }
+
+    fn close(&mut self) {
+        self.signal(Signal::Closed);
+        self.list.clear();
+        self.checks.clear();
+        self.outgoing.clear();
+        self.set_consent(None);
+    }
+
+    /// Moves the state, and tells.
+    fn signal(&mut self, signal: Signal) {
+        let after = self.state.after(signal);
+        if after != self.state {
+            self.state = after;
+            self.events.push_back(Event::State(after));
+        }
+    }
+
+    /// Changes the role, on which all pair priorities depend (RFC 8445 section 7.3.1.1).
+    fn set_role(&mut self, role: Role) {
+        if role == self.role {
+            return;
+        }
+        self.role = role;
+        self.nominating = None;
+        self.checks.cancel_nominations();
+        self.events.push_back(Event::Role(role));
+        self.reprioritize();
+    }
+
+    fn session_numbered(&self, number: u32) -> Option<&Session> {
+        find_session(&self.session, self.previous.as_ref(), number)
+    }
+}
+
+/// Ta can be slowed down by the other side, but not to a standstill.
+const SLOWEST: Duration = Duration::from_millis(500);
+
+fn find_session<'s>(
+    current: &'s Session,
+    previous: Option<&'s Session>,
+    number: u32,
+) -> Option<&'s Session> {
+    std::iter::once(current).chain(previous).find(|session| session.number == number)
+}

@@ -1,0 +1,266 @@
+//! What is due now, and when the next thing will be.
+//!
+//! Runs after every input, in this order: repetitions and time-outs of checks; the choice, if we are
+//! controlling; the next check, if the pace allows it; consent and where media goes; the state. Each
+//! part has its counterpart in [`Agent::due`], so the timer fires for something or not at all.
+
+use super::super::candidate::Kind;
+use super::super::check::{Due, Request, UseCandidate, rto};
+use super::super::checklist::has_consent;
+use super::super::consent::{Consent, Route};
+use super::super::interface::{Config, Event, Role, SelectedPair};
+use super::super::message::Outgoing;
+use super::super::nominate::{Choice, Expect, choose};
+use super::super::pair::{PairId, PairSignal};
+use super::super::state::{Signal, State};
+use super::Agent;
+use crate::stun::TransactionId;
+use crate::time::Instant;
+
+impl Agent {
+    pub(super) fn advance(&mut self) {
+        if self.state.is_alive() {
+            self.repeat_checks();
+            self.nominate();
+            self.send_next_check();
+            self.choose_route();
+            self.keep_consent_fresh();
+            self.update_state();
+        }
+    }
+
+    /// The earliest moment at which [`Self::advance`] has something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        if !self.state.is_alive() {
+            return None;
+        }
+        let next_check =
+            (self.session.remote.is_some() && self.list.has_next()).then_some(self.next_slot);
+        let choice = match self.choice() {
+            Choice::Wait(until) => Some(until),
+            _ => None,
+        };
+        let consent = self.consent.as_ref().map(|consent| consent.due(self.now));
+        [self.checks.due(), next_check, choice, consent, self.fails_at()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn repeat_checks(&mut self) {
+        while let Some(due) = self.checks.poll(self.now) {
+            match due {
+                Due::Repeat(request) => self.outgoing.push_back(Outgoing::Request(request)),
+                Due::TimedOut(check) => self.on_failed(&check),
+            }
+        }
+    }
+
+    /// The controlling side's choice, as things are.
+    fn choice(&self) -> Choice {
+        let chosen = self.selected.is_some() || self.nominating.is_some();
+        if self.role == Role::Controlled || chosen || self.session.remote.is_none() {
+            return Choice::Nothing;
+        }
+        choose(self.now, self.list.pairs(), self.first_success, self.expect())
+    }
+
+    /// A direct pair is as good as pairs get. Others may be outdone while candidates can still come.
+    fn expect(&self) -> Expect {
+        let complete = self.local_done && self.remote_done && self.names.is_empty();
+        let is_direct = self.list.best_valid().is_some_and(|(pair, valid)| {
+            let local = self.locals.get(valid.local).map(|local| local.candidate.kind);
+            let remote = self.remotes.get(pair.remote).map(|remote| remote.kind);
+            (local, remote) == (Some(Kind::Host), Some(Kind::Host))
+        });
+        if complete || is_direct { Expect::Nothing } else { Expect::BetterCandidates }
+    }
+
+    /// Repeats the check of the chosen pair with USE-CANDIDATE. It doesn't wait for its turn: pacing
+    /// protects addresses that have not answered, and this one has.
+    fn nominate(&mut self) {
+        if let Choice::Nominate(pair) = self.choice() {
+            self.nominating = Some(pair);
+            self.send_check(pair, UseCandidate::Yes);
+        }
+    }
+
+    /// One check per Ta; the first at once (RFC 8445 section 6.1.4.2).
+    fn send_next_check(&mut self) {
+        if self.session.remote.is_none() || self.now < self.next_slot {
+            return;
+        }
+        if let Some(pair) = self.list.next() {
+            self.send_check(pair, UseCandidate::No);
+            self.next_slot = self.now + self.config.pace;
+        }
+    }
+
+    fn send_check(&mut self, id: PairId, use_candidate: UseCandidate) {
+        let now = self.now;
+        let rto = rto(self.config.pace, self.list.waiting_and_in_progress());
+        let Some(pair) = self.list.get_mut(id) else { return };
+        let Some(local) = self.locals.get(pair.local) else { return };
+        pair.first_sent.get_or_insert(now);
+        pair.figures.requests_sent += 1;
+        let request = Request {
+            id: TransactionId::random(&mut self.rng),
+            session: self.session.number,
+            path: pair.path,
+            to: pair.to,
+            role: self.role,
+            tie_breaker: self.tie_breaker,
+            priority: local.reflexive_priority(),
+            use_candidate,
+        };
+        self.checks.start(now, id, request, rto);
+        self.outgoing.push_back(Outgoing::Request(request));
+    }
+
+    /// The nominated pair is now the selected one: checks end, all data goes by it
+    /// (RFC 8445 section 8.1.2).
+    pub(super) fn select(&mut self, id: PairId) {
+        self.selected = Some(id);
+        self.nominating = None;
+        self.list.conclude();
+        self.checks.cancel_all();
+        if let Some(selected) = self.selected_pair() {
+            self.events.push_back(Event::SelectedPair(Box::new(selected)));
+        }
+    }
+
+    /// What is selected, or `None`.
+    pub(super) fn selected_pair(&self) -> Option<SelectedPair> {
+        let pair = self.list.get(self.selected?)?;
+        Some(SelectedPair {
+            pair: pair.id,
+            local: self.locals.get(pair.valid?.local)?.candidate.clone(),
+            remote: self.remotes.get(pair.remote)?.clone(),
+            path: pair.path,
+            round_trip_time: pair.figures.current_round_trip_time,
+        })
+    }
+
+    /// Media goes by the selected pair; before there is one, in a restart by the old one, else by the
+    /// best valid one (RFC 8445 section 12.1). Where consent has run out, nothing goes.
+    fn choose_route(&mut self) {
+        while self.consent.as_ref().is_some_and(|consent| consent.is_expired(self.now)) {
+            self.on_expired();
+        }
+        let best = self.best_route();
+        let current = self.consent.as_ref().map(|consent| consent.route);
+        if best.map(|(route, _)| route) != current {
+            let consent = best
+                .map(|(route, answered)| Consent::new(route, answered, self.now, &mut self.rng));
+            self.set_consent(consent);
+        }
+    }
+
+    fn best_route(&self) -> Option<(Route, Instant)> {
+        let current = self.consent.as_ref().map(|consent| (consent.route, Instant::ZERO));
+        let old = current.filter(|(route, _)| route.session != self.session.number);
+        let (pair, valid) = match self.selected {
+            Some(selected) => {
+                let pair = self.list.get(selected)?;
+                (pair, pair.valid?)
+            }
+            None if old.is_some() => return old,
+            None => {
+                let usable = self.list.valid().filter(|(_, valid)| has_consent(*valid, self.now));
+                usable.max_by_key(|(_, valid)| valid.priority)?
+            }
+        };
+        let local = self.locals.get(pair.local)?;
+        let route = Route {
+            session: self.session.number,
+            pair: pair.id,
+            path: pair.path,
+            to: pair.to,
+            priority: local.reflexive_priority(),
+        };
+        Some((route, valid.answered))
+    }
+
+    /// 30 s without an answer on the route of media (RFC 7675 section 5.1).
+    fn on_expired(&mut self) {
+        let Some(route) = self.consent.as_ref().map(|consent| consent.route) else { return };
+        if route.session == self.session.number {
+            self.list.signal(route.pair, PairSignal::Fail);
+        }
+        let others = self.selected != Some(route.pair) && self.list.best_valid().is_some();
+        if others || route.session != self.session.number {
+            self.set_consent(None);
+        } else {
+            self.on_consent_lost();
+        }
+    }
+
+    /// Nothing may be sent any more by these credentials: only a restart helps.
+    pub(super) fn on_consent_lost(&mut self) {
+        self.set_consent(None);
+        self.list.clear();
+        self.checks.clear();
+        self.events.push_back(Event::ConsentLost);
+        self.signal(Signal::Lost);
+    }
+
+    /// Changes where media goes, and tells.
+    pub(super) fn set_consent(&mut self, consent: Option<Consent>) {
+        let target = |consent: &Consent| (consent.route.path, consent.route.to);
+        let before = self.consent.as_ref().map(target);
+        let after = consent.as_ref().map(target);
+        self.consent = consent;
+        if before != after {
+            self.events.push_back(Event::SendPair(after));
+        }
+    }
+
+    fn keep_consent_fresh(&mut self) {
+        let Some(consent) = &mut self.consent else { return };
+        let Some(id) = consent.poll_check(self.now, &mut self.rng) else { return };
+        let route = consent.route;
+        let request = Request {
+            id,
+            session: route.session,
+            path: route.path,
+            to: route.to,
+            role: self.role,
+            tie_breaker: self.tie_breaker,
+            priority: route.priority,
+            use_candidate: UseCandidate::No,
+        };
+        self.outgoing.push_back(Outgoing::Request(request));
+        if let Some(pair) = self.list.get_mut(route.pair) {
+            pair.figures.requests_sent += 1;
+            pair.figures.consent_requests_sent += 1;
+        }
+    }
+
+    fn update_state(&mut self) {
+        if self.list.best_valid().is_some() {
+            self.signal(Signal::Valid);
+        }
+        if let Some(consent) = &self.consent {
+            let silent = consent.is_silent(self.now);
+            self.signal(if silent { Signal::Silent } else { Signal::Heard });
+        }
+        if self.selected.is_some() && self.local_done && self.remote_done {
+            self.signal(Signal::Concluded);
+        }
+        if self.fails_at().is_some_and(|at| at <= self.now) {
+            self.signal(Signal::Lost);
+            self.checks.clear();
+        }
+    }
+
+    /// When checking ends in failure, if nothing happens: not before the PAC timer, and not while a
+    /// check is under way (RFC 8863 section 4), unless we were told to be less patient.
+    fn fails_at(&self) -> Option<Instant> {
+        if self.state != State::Checking {
+            return None;
+        }
+        let at = self.started? + self.config.patience;
+        let impatient = self.config.patience < Config::PATIENCE;
+        (impatient || self.list.is_exhausted()).then_some(at)
+    }
+}

@@ -1,0 +1,113 @@
+//! What can be asked of the agent at any moment.
+
+use std::net::SocketAddr;
+
+use super::super::candidate::{Candidate, Kind, PathId};
+use super::super::credentials::Credentials;
+use super::super::interface::{Dropped, PairReport, Role, SelectedPair};
+use super::super::pair::{LocalId, RemoteId};
+use super::super::state::State;
+use super::Agent;
+
+impl Agent {
+    /// Our ufrag and pwd in the current session.
+    #[must_use]
+    pub fn local_credentials(&self) -> &Credentials {
+        &self.session.local
+    }
+
+    /// Their ufrag and pwd in the current session, once known.
+    #[must_use]
+    pub fn remote_credentials(&self) -> Option<&Credentials> {
+        self.session.remote.as_ref().map(|remote| &remote.credentials)
+    }
+
+    /// Ufrags by which checks for this agent are known: of the current session, and of the one before
+    /// a restart.
+    pub fn local_ufrags(&self) -> impl Iterator<Item = &str> {
+        let sessions = std::iter::once(&self.session).chain(self.previous.as_ref());
+        sessions.map(|session| session.local.ufrag.as_str())
+    }
+
+    /// What the other side is to be told, the best first.
+    #[must_use]
+    pub fn local_candidates(&self) -> Vec<&Candidate> {
+        let all = self.locals.iter().map(|(_, local)| &local.candidate);
+        let mut announced: Vec<_> =
+            all.filter(|candidate| candidate.kind != Kind::PeerReflexive).collect();
+        announced.sort_by_key(|candidate| std::cmp::Reverse(candidate.priority));
+        announced
+    }
+
+    /// All of ours, for statistics.
+    pub fn every_local_candidate(&self) -> impl Iterator<Item = (LocalId, &Candidate)> {
+        self.locals.iter().map(|(id, local)| (id, &local.candidate))
+    }
+
+    /// All of theirs in this session, for statistics.
+    pub fn remote_candidates(&self) -> impl Iterator<Item = (RemoteId, &Candidate)> {
+        self.remotes.iter()
+    }
+
+    /// Whether we choose.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The nominated pair.
+    #[must_use]
+    pub fn selected(&self) -> Option<SelectedPair> {
+        self.selected_pair()
+    }
+
+    /// Where DTLS and media go now: the selected pair, else the best valid one; `None` while there is
+    /// neither, and when consent to send is lost.
+    #[must_use]
+    pub fn send_pair(&self) -> Option<(PathId, SocketAddr)> {
+        self.consent.as_ref().map(|consent| (consent.route.path, consent.route.to))
+    }
+
+    /// Whether packets that come from there may be the other side's: from an address that a genuine
+    /// check came from, or that they announced. What comes from elsewhere is not worth decrypting.
+    #[must_use]
+    pub fn accepts(&self, path: PathId, from: SocketAddr) -> bool {
+        self.send_pair() == Some((path, from))
+            || (self.state.is_alive()
+                && self.locals.base_of(path).is_some()
+                && (self.remotes.at(from).is_some()
+                    || self.early.iter().any(|checked| checked.from == from)))
+    }
+
+    /// All pairs of this session, the best first.
+    pub fn pairs(&self) -> impl Iterator<Item = PairReport<'_>> {
+        self.list.pairs().iter().filter_map(|pair| {
+            let local_id = pair.valid.map_or(pair.local, |valid| valid.local);
+            Some(PairReport {
+                id: pair.id,
+                local_id,
+                local: &self.locals.get(local_id)?.candidate,
+                remote_id: pair.remote,
+                remote: self.remotes.get(pair.remote)?,
+                path: pair.path,
+                state: pair.state,
+                nominated: pair.nominated,
+                selected: self.selected == Some(pair.id),
+                priority: pair.valid.map_or(pair.priority, |valid| valid.priority),
+                figures: pair.figures,
+            })
+        })
+    }
+
+    /// What was dropped, by reason.
+    #[must_use]
+    pub fn dropped(&self) -> &Dropped {
+        &self.dropped
+    }
+}

@@ -1,0 +1,215 @@
+//! A check of theirs (RFC 8445 section 7.3).
+//!
+//! Proof first: who doesn't know our password gets a refusal and changes nothing. Then: which of us is
+//! in charge. Then the answer leaves, and the same pair is checked from our side at once, since the
+//! path is open in one direction and NATs that our check crosses open it in the other.
+
+use std::net::SocketAddr;
+
+use super::super::candidate::PathId;
+use super::super::candidates::least_reflexive_priority;
+use super::super::checklist::{Cause, has_consent};
+use super::super::interface::Role;
+use super::super::message::{Answer, Outgoing, Refusal};
+use super::super::pair::{PairId, PairSignal, PairState};
+use super::super::state::State;
+use super::{Agent, MAX_OUTGOING};
+use crate::stun::{ErrorCode, Message};
+
+/// Early checks that are kept until the remote credentials come.
+const MAX_EARLY: usize = 16;
+
+/// A check of theirs that was genuine and was answered.
+#[derive(Clone, Debug)]
+pub(super) struct Checked {
+    /// The part of USERNAME behind the colon.
+    pub(super) sender: String,
+    path: PathId,
+    pub(super) from: SocketAddr,
+    priority: u32,
+    /// Whether it nominates the pair.
+    nominates: bool,
+}
+
+/// Whether a request's claim about roles fits ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// It does, or now does.
+    Settled,
+    /// It doesn't, and the sender is to give way.
+    Conflict,
+}
+
+impl Agent {
+    pub(super) fn on_request(&mut self, path: PathId, from: SocketAddr, message: &Message<'_>) {
+        if self.outgoing.len() >= MAX_OUTGOING {
+            self.dropped.surplus_answers += 1;
+            return;
+        }
+        let mut answer = Answer { id: message.id(), path, to: from, proof: None };
+        let (Some(username), Some(kind)) = (message.username(), message.integrity_kind()) else {
+            self.dropped.unauthenticated_requests += 1;
+            return self.refuse(answer, ErrorCode::BAD_REQUEST, Vec::new());
+        };
+        let sessions = std::iter::once(&self.session).chain(self.previous.as_ref());
+        let known = sessions
+            .filter_map(|session| Some((session, session.sender(username)?)))
+            .find(|(session, _)| message.verify_integrity(&session.local_key).is_ok());
+        let Some((session, sender)) = known else {
+            self.dropped.foreign_requests += 1;
+            return self.refuse(answer, ErrorCode::UNAUTHENTICATED, Vec::new());
+        };
+        let number = session.number;
+        answer.proof = Some((number, kind));
+        let unknown: Vec<u16> = message.unknown_required().take(MAX_UNKNOWN).collect();
+        if !unknown.is_empty() {
+            self.dropped.unknown_attributes += 1;
+            return self.refuse(answer, ErrorCode::UNKNOWN_ATTRIBUTE, unknown);
+        }
+        if self.settle_roles(message) == Claim::Conflict {
+            return self.refuse(answer, ErrorCode::ROLE_CONFLICT, Vec::new());
+        }
+        self.outgoing.push_back(Outgoing::Success(answer));
+        self.on_sign_of_life(path, from);
+        if number == self.session.number {
+            let checked = Checked {
+                sender: sender.to_owned(),
+                path,
+                from,
+                priority: message.priority().unwrap_or_else(least_reflexive_priority),
+                nominates: message.use_candidate(),
+            };
+            self.on_genuine(checked);
+        }
+    }
+
+    fn refuse(&mut self, answer: Answer, error: ErrorCode<'static>, unknown: Vec<u16>) {
+        self.outgoing.push_back(Outgoing::Error(answer, Refusal { error, unknown }));
+    }
+
+    /// Two in charge, or none: the larger tie-breaker controls (RFC 8445 section 7.3.1.1).
+    fn settle_roles(&mut self, message: &Message<'_>) -> Claim {
+        if self.remote_is_lite {
+            return Claim::Settled;
+        }
+        let theirs = match self.role {
+            Role::Controlling => message.ice_controlling(),
+            Role::Controlled => message.ice_controlled(),
+        };
+        let Some(theirs) = theirs else { return Claim::Settled };
+        let controls =
+            if self.tie_breaker >= theirs { Role::Controlling } else { Role::Controlled };
+        if controls == self.role {
+            return Claim::Conflict;
+        }
+        self.set_role(controls);
+        Claim::Settled
+    }
+
+    /// Media's route is alive in one direction at least.
+    fn on_sign_of_life(&mut self, path: PathId, from: SocketAddr) {
+        let now = self.now;
+        if let Some(consent) = &mut self.consent
+            && (consent.route.path, consent.route.to) == (path, from)
+        {
+            consent.heard(now);
+        }
+    }
+
+    fn on_genuine(&mut self, checked: Checked) {
+        match &self.session.remote {
+            Some(remote) if remote.credentials.ufrag == checked.sender => self.on_checked(&checked),
+            Some(_) => self.dropped.unknown_senders += 1,
+            None => self.remember(checked),
+        }
+    }
+
+    /// The answer with their credentials is still on its way: this check was quicker.
+    fn remember(&mut self, checked: Checked) {
+        let same = |other: &&mut Checked| {
+            (other.path, other.from) == (checked.path, checked.from)
+                && other.sender == checked.sender
+        };
+        if let Some(known) = self.early.iter_mut().find(same) {
+            known.nominates |= checked.nominates;
+        } else if self.early.len() < MAX_EARLY {
+            self.early.push(checked);
+        } else {
+            self.dropped.surplus_early_checks += 1;
+        }
+    }
+
+    /// Check back (RFC 8445 section 7.3.1.4), and take a nomination (section 7.3.1.5).
+    pub(super) fn on_checked(&mut self, checked: &Checked) {
+        let nominates = checked.nominates && self.role == Role::Controlled;
+        let known = self.list.between(checked.path, checked.from).map(|pair| pair.id);
+        let concluded = self.selected.is_some() && !nominates;
+        let id = if concluded { known } else { known.or_else(|| self.pair_checked(checked)) };
+        let Some(id) = id else { return };
+        if let Some(pair) = self.list.get_mut(id) {
+            pair.figures.requests_received += 1;
+            pair.figures.responses_sent += 1;
+        }
+        if concluded {
+            return;
+        }
+        self.trigger(id);
+        if nominates {
+            self.on_nominated_by_them(id);
+        }
+    }
+
+    fn pair_checked(&mut self, checked: &Checked) -> Option<PairId> {
+        let Some(remote) = self.remotes.met(checked.from, checked.priority) else {
+            self.dropped.surplus_candidates += 1;
+            return None;
+        };
+        let (local, _) = self.locals.base_of(checked.path)?;
+        self.pair(local, remote, Cause::Checked)
+    }
+
+    /// Our check of the pair goes to the front of the queue. One that is under way is given up, but
+    /// may still be answered.
+    fn trigger(&mut self, id: PairId) {
+        let Some(pair) = self.list.get(id) else { return };
+        let stale = pair.valid.is_some_and(|valid| !has_consent(valid, self.now));
+        if stale {
+            // It worked once, long ago: no proof for today.
+            self.list.signal(id, PairSignal::Fail);
+        }
+        if self.list.get(id).is_some_and(|pair| pair.state != PairState::Succeeded) {
+            self.checks.cancel(id);
+        }
+        self.list.trigger(id);
+    }
+
+    /// The controlling side chose this pair.
+    fn on_nominated_by_them(&mut self, id: PairId) {
+        let Some(pair) = self.list.get_mut(id) else { return };
+        if pair.state == PairState::Succeeded {
+            self.on_nominated(id);
+        } else {
+            pair.nominate_when_valid = true;
+        }
+    }
+
+    /// A valid pair is nominated. A peer of RFC 5245 nominates several: the highest priority counts
+    /// (RFC 8445 section 8.1.1). And when the chosen pair has fallen silent, its next choice counts.
+    pub(super) fn on_nominated(&mut self, id: PairId) {
+        let Some(pair) = self.list.get_mut(id) else { return };
+        pair.nominated = true;
+        pair.nominate_when_valid = false;
+        let priority = pair.valid.map(|valid| valid.priority);
+        let selected = self.selected.and_then(|selected| self.list.get(selected));
+        let outranks = selected.is_none_or(|selected| {
+            selected.id != id && priority > selected.valid.map(|valid| valid.priority)
+        });
+        let replaces = self.state == State::Disconnected && self.selected != Some(id);
+        if outranks || replaces {
+            self.select(id);
+        }
+    }
+}
+
+/// As many unknown attributes as a 420 names.
+const MAX_UNKNOWN: usize = 8;

@@ -1,0 +1,159 @@
+//! An answer to a check of ours (RFC 8445 section 7.2.5).
+//!
+//! The transaction id says whose answer it is, the integrity whether the other side wrote it. Only then
+//! does it mean anything: a forged one leaves the check as it was, waiting for the real one.
+
+use std::net::SocketAddr;
+
+use super::super::candidate::PathId;
+use super::super::check::{Check, UseCandidate};
+use super::super::interface::Role;
+use super::super::pair::{LocalId, PairId, PairSignal, Valid};
+use super::Agent;
+use super::remote::priority_of;
+use crate::stun::{Class, Message, TransactionId};
+
+/// RFC 8445 section 7.2.5.1.
+const ROLE_CONFLICT: u16 = 487;
+/// RFC 7675 section 5.2.
+const FORBIDDEN: u16 = 403;
+
+impl Agent {
+    pub(super) fn on_response(&mut self, path: PathId, from: SocketAddr, message: &Message<'_>) {
+        let id = message.id();
+        let consent = self.consent.as_ref().filter(|consent| consent.awaits(id));
+        let check = self.checks.find(id);
+        let Some((session, sent_by, sent_to)) = consent
+            .map(|consent| consent.route)
+            .map(|route| (route.session, route.path, route.to))
+            .or_else(|| {
+                let request = check?.request;
+                Some((request.session, request.path, request.to))
+            })
+        else {
+            self.dropped.unknown_transactions += 1;
+            return;
+        };
+        let remote = self.session_numbered(session).and_then(|session| session.remote.as_ref());
+        if remote.is_none_or(|remote| message.verify_integrity(&remote.key).is_err()) {
+            self.dropped.forged_responses += 1;
+            return;
+        }
+        let symmetric = (path, from) == (sent_by, sent_to);
+        if !symmetric {
+            self.dropped.asymmetric_responses += 1;
+        }
+        if consent.is_some() {
+            if symmetric {
+                self.on_consent_response(id, message);
+            }
+        } else if let Some(check) = self.checks.take(id) {
+            self.on_check_response(&check, message, symmetric);
+        }
+    }
+
+    fn on_check_response(&mut self, check: &Check, message: &Message<'_>, symmetric: bool) {
+        let unknown = message.unknown_required().next().is_some();
+        if !symmetric || unknown {
+            return self.on_failed(check);
+        }
+        match (message.class(), message.xor_mapped_address()) {
+            (Class::Success, Some(mapped)) => self.on_success(check, mapped),
+            (Class::Error, _) if is_error(message, ROLE_CONFLICT) => self.on_role_conflict(check),
+            _ => self.on_failed(check),
+        }
+    }
+
+    /// The pair works (RFC 8445 section 7.2.5.3).
+    fn on_success(&mut self, check: &Check, mapped: SocketAddr) {
+        let now = self.now;
+        let Some(pair) = self.list.get_mut(check.pair) else { return };
+        let (id, base) = (pair.id, pair.local);
+        pair.answered(check.round_trip(now));
+        pair.on(PairSignal::Answer);
+        self.checks.cancel(id);
+        self.list.unfreeze_like(id);
+        self.first_success.get_or_insert(now);
+        let seen_as = self.locals.seen_as(mapped, base).unwrap_or(base);
+        let valid = self.valid_pair(id, seen_as);
+        let Some(pair) = self.list.get_mut(valid) else { return };
+        let nominates = check.request.use_candidate == UseCandidate::Yes;
+        let nominated = match self.role {
+            Role::Controlling => nominates && check.request.role == Role::Controlling,
+            Role::Controlled => pair.nominate_when_valid,
+        };
+        if nominated {
+            self.on_nominated(valid);
+        }
+    }
+
+    /// Notes the valid pair that a check of pair `id` built: from the candidate that the other side
+    /// saw, to where the check went (RFC 8445 section 7.2.5.3.2). A reflexive candidate sends by its
+    /// base, so its valid pair is kept with the pair that was checked. If the other side saw another
+    /// base of ours, the pair of that one is the valid one.
+    fn valid_pair(&mut self, id: PairId, seen_as: LocalId) -> PairId {
+        let now = self.now;
+        let Some(pair) = self.list.get(id) else { return id };
+        let (Some(ours), Some(theirs)) = (self.locals.get(seen_as), self.remotes.get(pair.remote))
+        else {
+            return id;
+        };
+        let priority = priority_of(self.role, ours, theirs);
+        let other = ours.is_base().then(|| self.list.between(ours.path, pair.to)).flatten();
+        let valid = other.map_or(id, |other| other.id);
+        if let Some(pair) = self.list.get_mut(valid) {
+            pair.on(PairSignal::Answer);
+            pair.valid = Some(Valid { local: seen_as, priority, answered: now });
+        }
+        valid
+    }
+
+    /// The other side insists on the role we claimed (RFC 8445 section 7.2.5.1). Several checks may
+    /// come back so: what counts is the role that this one had claimed.
+    fn on_role_conflict(&mut self, check: &Check) {
+        self.give_way(check.request.role);
+        self.list.signal(check.pair, PairSignal::Fail);
+        self.list.trigger(check.pair);
+    }
+
+    fn give_way(&mut self, claimed: Role) {
+        if self.role == claimed && !self.remote_is_lite {
+            self.set_role(claimed.opposite());
+            self.tie_breaker = rand::RngExt::random(&mut self.rng);
+        }
+    }
+
+    /// The pair doesn't work (RFC 8445 section 7.2.5.2). If we had chosen it, another may be chosen.
+    pub(super) fn on_failed(&mut self, check: &Check) {
+        if self.nominating == Some(check.pair) {
+            self.nominating = None;
+        }
+        self.list.signal(check.pair, PairSignal::Fail);
+    }
+
+    /// RFC 7675 section 5.1: only a success counts. 403 takes consent back at once.
+    fn on_consent_response(&mut self, id: TransactionId, message: &Message<'_>) {
+        let now = self.now;
+        let Some(consent) = &mut self.consent else { return };
+        let pair = consent.route.pair;
+        if message.class() == Class::Error {
+            if is_error(message, ROLE_CONFLICT) {
+                self.give_way(self.role);
+            } else if is_error(message, FORBIDDEN) {
+                self.on_consent_lost();
+            }
+            return;
+        }
+        let Some(round_trip) = consent.answered(now, id) else { return };
+        if let Some(pair) = self.list.get_mut(pair) {
+            pair.answered(round_trip);
+            if let Some(valid) = &mut pair.valid {
+                valid.answered = now;
+            }
+        }
+    }
+}
+
+fn is_error(message: &Message<'_>, code: u16) -> bool {
+    message.error_code().is_some_and(|error| error.code == code)
+}

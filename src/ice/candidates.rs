@@ -1,0 +1,312 @@
+//! The candidates of both sides that the agent knows (RFC 8445 sections 5.1, 7.2.5.3.1, 7.3.1.3).
+//!
+//! Names of candidates are never used twice, so a restart can drop some without confusing who holds
+//! one. Strangers can make remote candidates only with the password, and then only so many.
+//!
+//! Read next: `checklist.rs`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::candidate::{
+    COMPONENT, Candidate, Foundations, Kind, Local, PathId, Preferences, Transport, is_reachable,
+    priority, with_type,
+};
+use super::pair::{LocalId, RemoteId};
+
+/// Peer-reflexive candidates of either side, beside the others.
+const MAX_REFLEXIVE: usize = 16;
+
+/// Ours.
+#[derive(Debug, Default)]
+pub(super) struct Locals {
+    list: Vec<(LocalId, Local)>,
+    next_id: usize,
+    foundations: Foundations,
+    preferences: Preferences,
+}
+
+impl Locals {
+    pub(super) fn get(&self, id: LocalId) -> Option<&Local> {
+        self.iter().find(|(other, _)| *other == id).map(|(_, local)| local)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (LocalId, &Local)> {
+        self.list.iter().map(|(id, local)| (*id, local))
+    }
+
+    /// Those that checks leave from.
+    pub(super) fn bases(&self) -> impl Iterator<Item = (LocalId, &Local)> {
+        self.iter().filter(|(_, local)| local.is_base())
+    }
+
+    /// What datagrams of this path are addressed to.
+    pub(super) fn base_of(&self, path: PathId) -> Option<(LocalId, &Local)> {
+        self.bases().find(|(_, local)| local.path == path)
+    }
+
+    /// A bound socket; `None` if its address is a candidate already or can't be one.
+    pub(super) fn add_host(&mut self, path: PathId, addr: SocketAddr) -> Option<LocalId> {
+        let known =
+            self.iter().any(|(_, local)| local.candidate.addr == addr || local.path == path);
+        if known || addr.ip().is_unspecified() || addr.ip().is_multicast() {
+            return None;
+        }
+        let local_preference = self.preferences.next(addr.ip());
+        let priority = priority(Kind::Host.type_preference(), local_preference, COMPONENT);
+        Some(self.push(Kind::Host, path, addr, addr, priority))
+    }
+
+    /// What the other side saw us as, through this base: one of our candidates, perhaps a new one
+    /// (RFC 8445 section 7.2.5.3.1). `None` if there are too many.
+    pub(super) fn seen_as(&mut self, mapped: SocketAddr, base: LocalId) -> Option<LocalId> {
+        let base = self.get(base)?;
+        let (path, base_addr, priority) = (base.path, base.base, base.reflexive_priority());
+        let same = self.iter().find(|(_, local)| local.candidate.addr == mapped);
+        if let Some((id, _)) = same {
+            return Some(id);
+        }
+        let is_reflexive = |local: &Local| local.candidate.kind == Kind::PeerReflexive;
+        if self.iter().filter(|(_, local)| is_reflexive(local)).count() >= MAX_REFLEXIVE {
+            return None;
+        }
+        Some(self.push(Kind::PeerReflexive, path, mapped, base_addr, priority))
+    }
+
+    /// Forgets what the other side saw: a new session.
+    pub(super) fn restart(&mut self) {
+        self.list.retain(|(_, local)| local.candidate.kind != Kind::PeerReflexive);
+    }
+
+    fn push(
+        &mut self,
+        kind: Kind,
+        path: PathId,
+        addr: SocketAddr,
+        base: SocketAddr,
+        priority: u32,
+    ) -> LocalId {
+        let foundation = self.foundations.of(kind, base.ip(), Transport::Udp);
+        let candidate = Candidate {
+            foundation,
+            component: COMPONENT,
+            transport: Transport::Udp,
+            priority,
+            addr,
+            kind,
+            related: (kind != Kind::Host).then_some(base),
+            tcp_type: None,
+            ufrag: None,
+        };
+        let id = LocalId(self.next_id);
+        self.next_id += 1;
+        self.list.push((id, Local { candidate, path, base }));
+        id
+    }
+}
+
+/// Theirs.
+#[derive(Debug)]
+pub(super) struct Remotes {
+    list: Vec<(RemoteId, Candidate)>,
+    next_id: usize,
+    max_signalled: usize,
+}
+
+/// What became of a remote candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// There was none with its address.
+    New(RemoteId),
+    /// Its address was known, and is now known better.
+    Updated(RemoteId),
+    /// Its address was known as well or better.
+    Redundant,
+    /// There are too many.
+    Surplus,
+}
+
+impl Remotes {
+    pub(super) fn new(max_signalled: usize) -> Self {
+        Self { list: Vec::new(), next_id: 0, max_signalled }
+    }
+
+    pub(super) fn get(&self, id: RemoteId) -> Option<&Candidate> {
+        self.iter().find(|(other, _)| *other == id).map(|(_, candidate)| candidate)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (RemoteId, &Candidate)> {
+        self.list.iter().map(|(id, candidate)| (*id, candidate))
+    }
+
+    pub(super) fn at(&self, addr: SocketAddr) -> Option<RemoteId> {
+        self.iter().find(|(_, candidate)| candidate.addr == addr).map(|(id, _)| id)
+    }
+
+    /// A candidate from signalling. One that was met as peer-reflexive before is now known by its
+    /// real kind, priority and foundation: both sides then see the same priorities (RFC 8838 section
+    /// 11). Of two with one address the higher priority stays (RFC 8445 section 5.1.3).
+    pub(super) fn add(&mut self, new: Candidate) -> Added {
+        let known = self.list.iter_mut().find(|(_, known)| known.addr == new.addr);
+        if let Some((id, known)) = known {
+            let better = known.kind == Kind::PeerReflexive || new.priority > known.priority;
+            if !better {
+                return Added::Redundant;
+            }
+            *known = new;
+            return Added::Updated(*id);
+        }
+        let signalled = self.iter().filter(|(_, known)| known.kind != Kind::PeerReflexive).count();
+        if signalled >= self.max_signalled {
+            return Added::Surplus;
+        }
+        Added::New(self.push(new))
+    }
+
+    /// The source of a check: known, or a new peer-reflexive candidate (RFC 8445 section 7.3.1.3).
+    /// `None` if there are too many.
+    pub(super) fn met(&mut self, from: SocketAddr, priority: u32) -> Option<RemoteId> {
+        if let Some(id) = self.at(from) {
+            return Some(id);
+        }
+        let is_reflexive = |candidate: &Candidate| candidate.kind == Kind::PeerReflexive;
+        if self.iter().filter(|(_, known)| is_reflexive(known)).count() >= MAX_REFLEXIVE {
+            return None;
+        }
+        // "Different from all others": `*` is no ice-char, so no other side can have sent it.
+        let foundation = format!("*{}", self.next_id);
+        Some(self.push(Candidate {
+            foundation,
+            component: COMPONENT,
+            transport: Transport::Udp,
+            priority,
+            addr: from,
+            kind: Kind::PeerReflexive,
+            related: None,
+            tcp_type: None,
+            ufrag: None,
+        }))
+    }
+
+    /// Forgets all: a new session.
+    pub(super) fn clear(&mut self) {
+        self.list.clear();
+    }
+
+    /// Forgets those that `keep` doesn't want.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Candidate) -> bool) {
+        self.list.retain(|(_, candidate)| keep(candidate));
+    }
+
+    fn push(&mut self, candidate: Candidate) -> RemoteId {
+        let id = RemoteId(self.next_id);
+        self.next_id += 1;
+        self.list.push((id, candidate));
+        id
+    }
+}
+
+/// Whether a remote candidate is of the sort that we check: UDP, our component, an address where
+/// somebody can be.
+pub(super) fn is_usable(candidate: &Candidate) -> bool {
+    candidate.transport == Transport::Udp
+        && candidate.component == COMPONENT
+        && is_reachable(candidate.addr)
+}
+
+/// The address that a remote candidate's packets start from, as far as we can know it.
+pub(super) fn remote_base(candidate: &Candidate) -> IpAddr {
+    let behind = candidate.related.map(|related| related.ip());
+    match (candidate.kind, behind) {
+        (Kind::ServerReflexive, Some(ip)) if !ip.is_unspecified() => ip,
+        _ => candidate.addr.ip(),
+    }
+}
+
+/// The PRIORITY of a check that came without one: the least that a peer-reflexive candidate has.
+pub(super) const fn least_reflexive_priority() -> u32 {
+    with_type(priority(0, 0, COMPONENT), Kind::PeerReflexive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(addr: &str, priority: u32) -> Candidate {
+        Candidate {
+            foundation: "f".into(),
+            component: 1,
+            transport: Transport::Udp,
+            priority,
+            addr: addr.parse().unwrap(),
+            kind: Kind::Host,
+            related: None,
+            tcp_type: None,
+            ufrag: None,
+        }
+    }
+
+    #[test]
+    fn one_host_candidate_per_socket_with_the_priority_of_its_turn() {
+        // rfc8445-5.1.1.1-2, rfc8445-5.1.2.1-1, rfc8445-5.1.3-1
+        let mut locals = Locals::default();
+        let addr = "192.0.2.1:5000".parse().unwrap();
+        let id = locals.add_host(PathId(1), addr).unwrap();
+        assert_eq!(locals.get(id).unwrap().candidate.priority, 2_130_706_431);
+        assert_eq!(locals.add_host(PathId(2), addr), None, "the same address");
+        assert_eq!(locals.add_host(PathId(3), "0.0.0.0:5000".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn an_unknown_mapped_address_becomes_a_peer_reflexive_candidate_once() {
+        // rfc8445-7.2.5.3.1-1
+        let mut locals = Locals::default();
+        let base = locals.add_host(PathId(1), "192.0.2.1:5000".parse().unwrap()).unwrap();
+        assert_eq!(locals.seen_as("192.0.2.1:5000".parse().unwrap(), base), Some(base));
+        let mapped = "203.0.113.5:40000".parse().unwrap();
+        let reflexive = locals.seen_as(mapped, base).unwrap();
+        let found = locals.get(reflexive).unwrap();
+        assert_eq!(found.candidate.kind, Kind::PeerReflexive);
+        assert_eq!(found.candidate.priority, priority(110, 65_535, 1));
+        assert_eq!(found.candidate.related, Some("192.0.2.1:5000".parse().unwrap()));
+        assert!(!found.is_base());
+        assert_eq!(locals.seen_as(mapped, base), Some(reflexive));
+        let many = (0..100u16)
+            .filter_map(|n| locals.seen_as(SocketAddr::new(mapped.ip(), 41_000 + n), base));
+        assert_eq!(many.count(), MAX_REFLEXIVE - 1);
+    }
+
+    #[test]
+    fn an_address_met_by_its_check_is_known_by_its_own_line_later() {
+        let mut remotes = Remotes::new(64);
+        let addr = "198.51.100.7:6000";
+        let met = remotes.met(addr.parse().unwrap(), 1_862_270_975).unwrap();
+        // rfc8445-7.3.1.3-1
+        assert_eq!(remotes.get(met).unwrap().priority, 1_862_270_975);
+        assert_eq!(remotes.get(met).unwrap().foundation, "*0");
+        assert_eq!(remotes.add(host(addr, 2_130_706_431)), Added::Updated(met));
+        assert_eq!(remotes.get(met).unwrap().kind, Kind::Host);
+        assert_eq!(remotes.add(host(addr, 9)), Added::Redundant);
+        assert_eq!(remotes.met(addr.parse().unwrap(), 1), Some(met));
+    }
+
+    #[test]
+    fn remote_candidates_have_limits_each_sort_its_own() {
+        let mut remotes = Remotes::new(2);
+        let addr = |port: u16| SocketAddr::new(IpAddr::from([198, 51, 100, 7]), port);
+        let added: Vec<_> =
+            (1..=3).map(|n| remotes.add(host(&addr(n).to_string(), n.into()))).collect();
+        assert_eq!(added[2], Added::Surplus);
+        let met = (100..200).filter_map(|port| remotes.met(addr(port), 1)).count();
+        assert_eq!(met, MAX_REFLEXIVE, "a flood of lines leaves room for checks");
+    }
+
+    #[test]
+    fn tcp_other_components_and_dead_addresses_are_not_for_us() {
+        // rfc6544-4.5-1, rfc8839-5.1-1
+        let good = host("192.0.2.1:5000", 1);
+        assert!(is_usable(&good));
+        assert!(!is_usable(&Candidate { transport: Transport::Tcp, ..good.clone() }));
+        assert!(!is_usable(&Candidate { component: 2, ..good.clone() }));
+        assert!(!is_usable(&Candidate { addr: "192.0.2.1:9".parse().unwrap(), ..good }));
+    }
+}

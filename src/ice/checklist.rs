@@ -1,0 +1,398 @@
+//! The check list: which pairs there are, and whose turn it is (RFC 8445 sections 6.1.2 and 6.1.4).
+//!
+//! Pairs are in order of priority. Triggered checks come first, in the order in which they were
+//! asked for; then the best Waiting pair; and when none waits, frozen foundations that nothing is
+//! under way for are woken. Pairs come late, too (RFC 8838 sections 10 to 12): they are pruned and put
+//! in their place then. There is one list: one component of one bundled stream.
+//!
+//! Fed by `agent/remote.rs` and `agent/request.rs`, asked by `agent/advance.rs`. Read next:
+//! `check.rs`.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use super::candidate::PathId;
+use super::pair::{
+    Foundation, LocalId, Pair, PairFigures, PairId, PairSignal, PairState, RemoteId, Valid,
+};
+use crate::time::Instant;
+
+/// All pairs of the running session.
+#[derive(Debug)]
+pub(super) struct Checklist {
+    /// The best first.
+    pairs: Vec<Pair>,
+    /// RFC 8445 section 6.1.4.1.
+    triggered: VecDeque<PairId>,
+    next_id: u32,
+    max: usize,
+}
+
+/// What makes a pair.
+#[derive(Clone, Debug)]
+pub(super) struct NewPair {
+    pub(super) local: LocalId,
+    pub(super) remote: RemoteId,
+    pub(super) path: PathId,
+    pub(super) to: SocketAddr,
+    pub(super) foundation: Foundation,
+    pub(super) priority: u64,
+}
+
+/// Why a pair is put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Two candidates are known.
+    Paired,
+    /// The other side's check came in by it: it gets a place even if others must go.
+    Checked,
+}
+
+impl Checklist {
+    pub(super) fn new(max: usize) -> Self {
+        Self { pairs: Vec::new(), triggered: VecDeque::new(), next_id: 0, max: max.max(1) }
+    }
+
+    /// The best first.
+    pub(super) fn pairs(&self) -> &[Pair] {
+        &self.pairs
+    }
+
+    pub(super) fn get(&self, id: PairId) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.id == id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: PairId) -> Option<&mut Pair> {
+        self.pairs.iter_mut().find(|pair| pair.id == id)
+    }
+
+    /// The pair between this socket and this address. There is at most one: pairs with the same base
+    /// and remote address are redundant (RFC 8445 section 6.1.2.4).
+    pub(super) fn between(&self, path: PathId, to: SocketAddr) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.path == path && pair.to == to)
+    }
+
+    /// Puts a pair in its place, unless the list is full of better ones.
+    pub(super) fn insert(&mut self, new: NewPair, cause: Cause) -> Option<PairId> {
+        if !self.make_room(new.priority, cause) {
+            return None;
+        }
+        let id = PairId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        let state = self.initial_state(&new);
+        self.pairs.push(Pair {
+            id,
+            local: new.local,
+            remote: new.remote,
+            path: new.path,
+            to: new.to,
+            foundation: new.foundation,
+            priority: new.priority,
+            state,
+            valid: None,
+            nominated: false,
+            nominate_when_valid: false,
+            first_sent: None,
+            figures: PairFigures::default(),
+        });
+        self.sort();
+        Some(id)
+    }
+
+    /// Per foundation, the best pair waits for its check and the others for the best one
+    /// (RFC 8445 section 6.1.2.6, RFC 8838 section 12).
+    fn initial_state(&mut self, new: &NewPair) -> PairState {
+        let same = || self.pairs.iter().filter(|pair| pair.foundation == new.foundation);
+        if same().any(|pair| pair.state == PairState::Succeeded) {
+            return PairState::Waiting;
+        }
+        if same().any(|pair| pair.state == PairState::InProgress) {
+            return PairState::Frozen;
+        }
+        let Some(waiting) = same().find(|pair| pair.state == PairState::Waiting) else {
+            return PairState::Waiting;
+        };
+        let (id, is_better) = (waiting.id, waiting.priority >= new.priority);
+        if is_better || self.triggered.contains(&id) {
+            return PairState::Frozen;
+        }
+        self.signal(id, PairSignal::Yield);
+        PairState::Waiting
+    }
+
+    /// At the limit a failed pair goes, else a lower one that wasn't checked yet (RFC 8838 section 11).
+    fn make_room(&mut self, priority: u64, cause: Cause) -> bool {
+        if self.pairs.len() < self.max {
+            return true;
+        }
+        let last_in = |wanted: &[PairState]| {
+            self.pairs.iter().rposition(|pair| {
+                wanted.contains(&pair.state) && !self.triggered.contains(&pair.id)
+            })
+        };
+        let victim = last_in(&[PairState::Failed]).or_else(|| {
+            let unchecked = last_in(&[PairState::Frozen, PairState::Waiting])?;
+            let is_lower = self.pairs.get(unchecked).is_some_and(|pair| pair.priority < priority);
+            (is_lower || cause == Cause::Checked).then_some(unchecked)
+        });
+        let Some(victim) = victim else { return false };
+        self.pairs.remove(victim);
+        true
+    }
+
+    /// Moves a pair's state.
+    pub(super) fn signal(&mut self, id: PairId, signal: PairSignal) {
+        if let Some(pair) = self.get_mut(id) {
+            pair.on(signal);
+        }
+    }
+
+    /// The other side checks this pair: ours goes to the front, unless it is through already
+    /// (RFC 8445 section 7.3.1.4).
+    pub(super) fn trigger(&mut self, id: PairId) {
+        self.signal(id, PairSignal::Trigger);
+        let waits = self.get(id).is_some_and(|pair| pair.state == PairState::Waiting);
+        if waits && !self.triggered.contains(&id) {
+            self.triggered.push_back(id);
+        }
+    }
+
+    /// Whether [`Self::next`] has something.
+    pub(super) fn has_next(&self) -> bool {
+        !self.triggered.is_empty()
+            || self.pairs.iter().any(|pair| match pair.state {
+                PairState::Waiting => true,
+                PairState::Frozen => !self.is_under_way(&pair.foundation),
+                _ => false,
+            })
+    }
+
+    /// The pair whose check is to leave now (RFC 8445 section 6.1.4.2); it is InProgress from here.
+    pub(super) fn next(&mut self) -> Option<PairId> {
+        let id = self.next_triggered().or_else(|| {
+            if !self.pairs.iter().any(|pair| pair.state == PairState::Waiting) {
+                self.wake_foundations();
+            }
+            self.pairs.iter().find(|pair| pair.state == PairState::Waiting).map(|pair| pair.id)
+        })?;
+        self.signal(id, PairSignal::Send);
+        Some(id)
+    }
+
+    fn next_triggered(&mut self) -> Option<PairId> {
+        while let Some(id) = self.triggered.pop_front() {
+            // It may have been answered by an earlier check meanwhile, or be gone.
+            if self.get(id).is_some_and(|pair| pair.state == PairState::Waiting) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    fn is_under_way(&self, foundation: &Foundation) -> bool {
+        let on_its_way = [PairState::Waiting, PairState::InProgress];
+        self.pairs
+            .iter()
+            .any(|pair| on_its_way.contains(&pair.state) && pair.foundation == *foundation)
+    }
+
+    fn wake_foundations(&mut self) {
+        let frozen: Vec<PairId> = self.in_state(PairState::Frozen).map(|pair| pair.id).collect();
+        for id in frozen {
+            let sleeps = self.get(id).is_some_and(|pair| !self.is_under_way(&pair.foundation));
+            if sleeps {
+                self.signal(id, PairSignal::Unfreeze);
+            }
+        }
+    }
+
+    fn in_state(&self, state: PairState) -> impl Iterator<Item = &Pair> {
+        self.pairs.iter().filter(move |pair| pair.state == state)
+    }
+
+    /// A pair worked: those like it need not wait (RFC 8445 section 7.2.5.3.3).
+    pub(super) fn unfreeze_like(&mut self, id: PairId) {
+        let Some(foundation) = self.get(id).map(|pair| pair.foundation.clone()) else { return };
+        for pair in self.pairs.iter_mut().filter(|pair| pair.foundation == foundation) {
+            pair.on(PairSignal::Unfreeze);
+        }
+    }
+
+    /// The valid pair with the highest priority.
+    pub(super) fn best_valid(&self) -> Option<(&Pair, Valid)> {
+        self.valid().max_by_key(|(_, valid)| valid.priority)
+    }
+
+    /// All valid pairs.
+    pub(super) fn valid(&self) -> impl Iterator<Item = (&Pair, Valid)> {
+        self.pairs.iter().filter_map(|pair| pair.valid.map(|valid| (pair, valid)))
+    }
+
+    /// Pairs that still wait or run: each counts into the RTO (RFC 8445 section 14.3).
+    pub(super) fn waiting_and_in_progress(&self) -> usize {
+        self.in_state(PairState::Waiting).count() + self.in_state(PairState::InProgress).count()
+    }
+
+    /// Whether every pair is through, this way or that.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let through = [PairState::Succeeded, PairState::Failed];
+        self.pairs.iter().all(|pair| through.contains(&pair.state))
+    }
+
+    /// A pair is chosen: nothing more is checked (RFC 8445 section 8.1.2). Pairs that work are kept,
+    /// since a controlling side of RFC 5245 may yet choose one of them instead.
+    pub(super) fn conclude(&mut self) {
+        self.triggered.clear();
+        self.pairs.retain(|pair| pair.state == PairState::Succeeded);
+    }
+
+    /// Forgets all pairs: a new session. Their names stay used.
+    pub(super) fn clear(&mut self) {
+        self.triggered.clear();
+        self.pairs.clear();
+    }
+
+    /// Gives every pair the priority that `of` says, and sorts anew: after a change of roles, or when
+    /// a candidate turned out to be another kind.
+    pub(super) fn reprioritize(&mut self, of: impl Fn(LocalId, RemoteId) -> Option<u64>) {
+        for pair in &mut self.pairs {
+            if let Some(priority) = of(pair.local, pair.remote) {
+                pair.priority = priority;
+            }
+            if let Some(valid) = &mut pair.valid
+                && let Some(priority) = of(valid.local, pair.remote)
+            {
+                valid.priority = priority;
+            }
+        }
+        self.sort();
+    }
+
+    /// The remote candidate's real foundation is known now.
+    pub(super) fn rename_foundation(&mut self, remote: RemoteId, foundation: &Foundation) {
+        for pair in self.pairs.iter_mut().filter(|pair| pair.remote == remote) {
+            pair.foundation.remote.clone_from(&foundation.remote);
+            pair.foundation.remote_base = foundation.remote_base;
+        }
+    }
+
+    /// By priority; among equals by address, not by arrival, so that the order in which candidates
+    /// trickle in decides nothing.
+    fn sort(&mut self) {
+        self.pairs.sort_by_key(|pair| (Reverse(pair.priority), pair.to, pair.path));
+    }
+}
+
+/// Consent lasts from the answer: a pair may carry media until then (RFC 7675 section 5.1).
+pub(super) fn has_consent(valid: Valid, now: Instant) -> bool {
+    now - valid.answered < super::consent::EXPIRY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+
+    fn new_pair(port: u16, priority: u64, foundation: &str) -> NewPair {
+        let to = SocketAddr::new(IpAddr::from([192, 0, 2, 1]), port);
+        let foundation = Foundation {
+            local: "1".into(),
+            remote: foundation.into(),
+            remote_base: IpAddr::from([192, 0, 2, 1]),
+        };
+        let (local, remote) = (LocalId(0), RemoteId(usize::from(port)));
+        NewPair { local, remote, path: PathId(0), to, foundation, priority }
+    }
+
+    fn state(list: &Checklist, id: PairId) -> PairState {
+        list.get(id).unwrap().state
+    }
+
+    fn paired(list: &mut Checklist, port: u16, priority: u64, foundation: &str) -> PairId {
+        list.insert(new_pair(port, priority, foundation), Cause::Paired).unwrap()
+    }
+
+    #[test]
+    fn per_foundation_the_best_pair_waits_and_the_others_are_frozen() {
+        // rfc8445-6.1.2.6-1, whatever the order in which they come
+        for order in [[30, 20, 10], [10, 20, 30], [20, 30, 10]] {
+            let mut list = Checklist::new(100);
+            for priority in order {
+                paired(&mut list, u16::try_from(priority).unwrap(), priority, "f");
+            }
+            paired(&mut list, 5, 5, "g");
+            let states: Vec<_> = list.pairs().iter().map(|pair| pair.state).collect();
+            use PairState::{Frozen, Waiting};
+            assert_eq!(states, [Waiting, Frozen, Frozen, Waiting], "{order:?}");
+        }
+    }
+
+    #[test]
+    fn checks_go_in_order_of_priority_with_triggered_ones_in_front() {
+        // rfc8445-6.1.4.1-1
+        let mut list = Checklist::new(100);
+        let low = paired(&mut list, 1, 10, "a");
+        let high = paired(&mut list, 2, 30, "b");
+        let middle = paired(&mut list, 3, 20, "c");
+        list.trigger(low);
+        assert_eq!(
+            [list.next(), list.next(), list.next(), list.next()],
+            [Some(low), Some(high), Some(middle), None]
+        );
+        assert!(!list.has_next());
+    }
+
+    #[test]
+    fn a_success_unfreezes_its_foundation_and_a_failure_lets_the_next_try() {
+        // rfc8445-7.2.5.3.3-1, rfc8445-6.1.4.2
+        let mut list = Checklist::new(100);
+        let first = paired(&mut list, 1, 30, "f");
+        let second = paired(&mut list, 2, 20, "f");
+        let third = paired(&mut list, 3, 10, "f");
+        assert_eq!(list.next(), Some(first));
+        assert_eq!(list.next(), None, "the foundation is being tried");
+        list.signal(first, PairSignal::Fail);
+        assert!(list.has_next());
+        assert_eq!(list.next(), Some(second));
+        list.signal(second, PairSignal::Answer);
+        list.unfreeze_like(second);
+        assert_eq!(state(&list, third), PairState::Waiting);
+    }
+
+    #[test]
+    fn the_list_is_limited_and_the_worst_unchecked_pair_goes() {
+        // rfc8445-6.1.2.5-1
+        let mut list = Checklist::new(2);
+        let best = paired(&mut list, 1, 30, "a");
+        let worst = paired(&mut list, 2, 10, "b");
+        assert_eq!(list.insert(new_pair(3, 5, "c"), Cause::Paired), None, "worse than all");
+        paired(&mut list, 4, 20, "d");
+        assert!(list.get(worst).is_none() && list.get(best).is_some());
+        assert!(list.insert(new_pair(5, 1, "e"), Cause::Checked).is_some(), "it was checked");
+        assert_eq!(list.pairs().len(), 2);
+    }
+
+    #[test]
+    fn a_triggered_pair_that_was_answered_meanwhile_is_not_checked_again() {
+        let mut list = Checklist::new(100);
+        let pair = paired(&mut list, 1, 30, "a");
+        list.next();
+        list.trigger(pair);
+        list.trigger(pair);
+        list.signal(pair, PairSignal::Answer);
+        assert_eq!(list.next(), None);
+    }
+
+    #[test]
+    fn equal_priorities_are_ordered_by_address_and_not_by_arrival() {
+        let order = |ports: [u16; 3]| {
+            let mut list = Checklist::new(100);
+            for port in ports {
+                paired(&mut list, port, 7, &port.to_string());
+            }
+            list.pairs().iter().map(|pair| pair.to.port()).collect::<Vec<_>>()
+        };
+        assert_eq!(order([1, 2, 3]), order([3, 1, 2]));
+    }
+}

@@ -1,0 +1,235 @@
+//! What the agent is told, what it says, and how it is set up: the types at its border.
+//!
+//! [`super::Agent`] takes an [`Input`] at a time and answers with [`Output`]s. Read next: `agent.rs`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::candidate::{Candidate, PathId};
+use super::credentials::Credentials;
+use super::pair::{LocalId, PairFigures, PairId, PairState, RemoteId};
+use super::state::State;
+use crate::time::Instant;
+
+/// Who chooses the pair (RFC 8445 section 6.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Chooses; the side that made the offer.
+    Controlling,
+    /// Takes what is chosen.
+    Controlled,
+}
+
+impl Role {
+    /// The other side's role, if all is well.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Controlling => Self::Controlled,
+            Self::Controlled => Self::Controlling,
+        }
+    }
+}
+
+/// How an agent is set up. `Config::new(role)` is what the RFCs recommend.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Until a conflict or a lite peer decides otherwise.
+    pub role: Role,
+    /// Ta: the time between two checks (RFC 8445 section 14.2).
+    pub pace: Duration,
+    /// The PAC timer: failure is not declared earlier than this after the remote credentials came
+    /// (RFC 8863). A value below the default also ends checks that are still under way.
+    pub patience: Duration,
+    /// Pairs in the check list (RFC 8445 section 6.1.2.5).
+    pub max_pairs: usize,
+    /// Remote candidates from signalling; peer-reflexive ones have a limit of their own.
+    pub max_remote_candidates: usize,
+}
+
+impl Config {
+    /// How long one check is repeated before it fails, at the smallest RTO: 79 times 500 ms.
+    pub const PATIENCE: Duration = Duration::from_millis(39_500);
+
+    /// The values that the RFCs recommend.
+    #[must_use]
+    pub const fn new(role: Role) -> Self {
+        Self {
+            role,
+            pace: Duration::from_millis(50),
+            patience: Self::PATIENCE,
+            max_pairs: 100,
+            max_remote_candidates: 64,
+        }
+    }
+}
+
+/// What happens to the agent.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A STUN datagram (first byte 0 to 3) came in.
+    Datagram {
+        /// The socket it came in by.
+        path: PathId,
+        /// Who sent it, as the network says.
+        from: SocketAddr,
+        /// All of it.
+        bytes: &'a [u8],
+    },
+    /// The moment of the last [`Output::Timeout`] has come.
+    Timer,
+    /// A UDP socket is bound, and its candidate goes to the other side now. Give the best address
+    /// first: earlier ones get higher priorities, with the address families taking turns.
+    LocalCandidate {
+        /// The socket.
+        path: PathId,
+        /// Its address.
+        addr: SocketAddr,
+    },
+    /// No more sockets in this session.
+    LocalCandidatesDone,
+    /// The other side's ufrag and pwd. Different ones than before are the other side's ICE restart:
+    /// ours change too, unless [`Input::Restart`] has already changed them.
+    RemoteCredentials(Credentials),
+    /// The other side is ICE-lite: it doesn't check, so we are controlling (RFC 8445 section 6.1.1).
+    RemoteLite,
+    /// The other side's Ta (`a=ice-pacing`): the larger of both holds.
+    RemotePacing(Duration),
+    /// A candidate of theirs.
+    RemoteCandidate(Candidate),
+    /// A candidate of theirs whose address is a name; `candidate.addr` has the port, any address.
+    NamedCandidate {
+        /// What to look up, e.g. `4f2c….local`.
+        name: String,
+        /// The rest of the line.
+        candidate: Candidate,
+    },
+    /// A name of [`Event::NameToResolve`] was looked up; `None`: there is no such name.
+    NameResolved {
+        /// Which.
+        name: String,
+        /// Where it is.
+        addr: Option<IpAddr>,
+    },
+    /// No more candidates of theirs in this session.
+    RemoteCandidatesDone,
+    /// Begin anew with new credentials; media stays where it is until a new pair is chosen.
+    Restart,
+    /// The other side took back its consent, provably: DTLS close, or SRTCP BYE where that ends it
+    /// (RFC 7675 section 5.2). Or we are done. Nothing is sent any more.
+    Close,
+}
+
+/// What the agent asks of the world.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// Send these bytes, lent until the next call.
+    Transmit {
+        /// By this socket.
+        path: PathId,
+        /// To this address.
+        to: SocketAddr,
+        /// All of it.
+        bytes: &'a [u8],
+    },
+    /// Tell the layer above.
+    Event(Event),
+    /// All done until this moment (`None`: until there is input).
+    Timeout(Option<Instant>),
+}
+
+/// What the layer above is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The state changed.
+    State(State),
+    /// The role changed: by a conflict or a lite peer.
+    Role(Role),
+    /// A candidate of ours, to be told to the other side.
+    LocalCandidate(Candidate),
+    /// Look this name up and answer with [`Input::NameResolved`]. Nothing waits for it.
+    NameToResolve(String),
+    /// [`super::Agent::send_pair`] changed.
+    SendPair(Option<(PathId, SocketAddr)>),
+    /// The nominated pair, now used for everything.
+    SelectedPair(Box<SelectedPair>),
+    /// 30 s without an authenticated answer, or consent was taken back: sending has stopped.
+    ConsentLost,
+}
+
+/// The pair that both sides agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelectedPair {
+    /// Which of [`super::Agent::pairs`].
+    pub pair: PairId,
+    /// Ours, as the other side sees it.
+    pub local: Candidate,
+    /// Theirs.
+    pub remote: Candidate,
+    /// By this socket it goes out.
+    pub path: PathId,
+    /// The latest round trip.
+    pub round_trip_time: Option<Duration>,
+}
+
+/// One pair, for statistics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairReport<'a> {
+    /// Names it.
+    pub id: PairId,
+    /// Names `local`.
+    pub local_id: LocalId,
+    /// Ours.
+    pub local: &'a Candidate,
+    /// Names `remote`.
+    pub remote_id: RemoteId,
+    /// Theirs.
+    pub remote: &'a Candidate,
+    /// The socket.
+    pub path: PathId,
+    /// How its check stands.
+    pub state: PairState,
+    /// Whether it was chosen.
+    pub nominated: bool,
+    /// Whether it is the one in use.
+    pub selected: bool,
+    /// RFC 8445 section 6.1.2.3.
+    pub priority: u64,
+    /// Requests, answers, round trips.
+    pub figures: PairFigures,
+}
+
+/// What was dropped or refused, by reason: what strangers and accidents send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Not STUN, or wrong inside, or with a wrong FINGERPRINT.
+    pub malformed: u64,
+    /// Came in by a path that no candidate of ours has.
+    pub unknown_path: u64,
+    /// Requests without USERNAME or MESSAGE-INTEGRITY (answered 400).
+    pub unauthenticated_requests: u64,
+    /// Requests with another's USERNAME or a wrong password (answered 401).
+    pub foreign_requests: u64,
+    /// Requests with a required attribute that is unknown (answered 420).
+    pub unknown_attributes: u64,
+    /// Checks by a sender whose ufrag is not the one we were told: answered, but not checked back.
+    pub unknown_senders: u64,
+    /// Answers to no request of ours, late or repeated or made up.
+    pub unknown_transactions: u64,
+    /// Answers whose MESSAGE-INTEGRITY is wrong or missing.
+    pub forged_responses: u64,
+    /// Answers from or to another address than the request's (RFC 8445 section 7.2.5.2.1).
+    pub asymmetric_responses: u64,
+    /// Binding indications (keepalives: nothing to do) and methods that are not ICE's.
+    pub ignored_messages: u64,
+    /// Remote candidates of a transport or component that is not ours, or that lead nowhere.
+    pub unusable_candidates: u64,
+    /// Remote candidates beyond the limit.
+    pub surplus_candidates: u64,
+    /// Remote candidates of another session, after the end, or after the choice.
+    pub late_candidates: u64,
+    /// Checks before the remote credentials, beyond the limit.
+    pub surplus_early_checks: u64,
+    /// Answers that could not be queued: the layer above does not poll.
+    pub surplus_answers: u64,
+}
