@@ -49,9 +49,6 @@ const LAYERS: &[Check] = &[
 const NOT_READ: &[(&str, &str)] = &[
     // turn
     ("channel-data", "turn: a later layer"),
-    // ice
-    ("ice-priority", UNDER_WAY),
-    ("ice-pair-priority", UNDER_WAY),
     // dtls_srtp
     ("aes-ctr-keystream", UNDER_WAY),
     ("cert-fingerprint", UNDER_WAY),
