@@ -20,6 +20,7 @@ pub mod g711;
 mod narrowband;
 mod opus;
 pub mod opus_packet;
+pub mod resample;
 
 pub use codec::{Codec, CodecError, Dtx, Encoded, Encoder, Fec, PacketTime, Settings};
 pub use decode::Decoder;
