@@ -21,7 +21,12 @@ mod narrowband;
 mod opus;
 pub mod opus_packet;
 pub mod resample;
+pub mod sink;
+pub mod source;
+pub mod wav;
 
 pub use codec::{Codec, CodecError, Dtx, Encoded, Encoder, Fec, PacketTime, Settings};
 pub use decode::Decoder;
 pub use frame::{AudioLevel, Channels, FRAME_SAMPLES, Frame, SAMPLE_RATE};
+pub use sink::Sink;
+pub use source::Source;
