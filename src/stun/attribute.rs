@@ -51,7 +51,6 @@ macro_rules! registry {
             ///
             /// # Errors
             /// A value that its type does not allow: wrong length, family, code or encoding.
-            #[inline]
             pub fn parse(
                 number: u16,
                 r: &mut Reader<'a>,

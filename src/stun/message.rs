@@ -411,11 +411,10 @@ struct RawAttribute<'a> {
 impl<'a> RawAttribute<'a> {
     fn parse(r: &mut Reader<'a>) -> Result<Self, ParseError> {
         let at = r.offset();
-        let [n0, n1, l0, l1] = r.array()?;
-        let length = usize::from(u16::from_be_bytes([l0, l1]));
-        let padded = r.take(length.next_multiple_of(4))?; // with any padding (section 14)
-        let value = padded.get(..length).unwrap_or(padded);
-        let number = u16::from_be_bytes([n0, n1]);
+        let number = r.u16()?;
+        let length = usize::from(r.u16()?);
+        let value = r.take(length)?;
+        r.take(length.wrapping_neg() % 4)?; // padding: any value (section 14)
         Ok(Self { at, number, value })
     }
 
@@ -489,7 +488,7 @@ mod tests {
         let mut cut = written(&[Attribute::Priority(1)]);
         cut[23] = 5;
         let error = Message::parse(&cut).unwrap_err();
-        assert_eq!((error.at, error.why), (24, Why::Truncated { need: 8 }));
+        assert_eq!((error.at, error.why), (24, Why::Truncated { need: 5 }));
     }
 
     /// rfc8489-9-1
