@@ -1,0 +1,357 @@
+// A call to this halloo, made by the browser: WHIP (RFC 9725) with sound in both directions.
+//
+//   Call pressed -> microphone -> offer POSTed to /whip -> answer -> ICE and DTLS -> sound
+//
+// Candidates that the browser finds after the offer left follow by PATCH (RFC 8840). Hanging up is a
+// DELETE. When halloo hangs up, its DTLS close_notify closes the transport: `connectionState` hears of
+// it only much later, so the transport itself is watched.
+//
+// Read from the bottom: the buttons, then `Call`, then what it uses.
+
+const byId = (id) => document.getElementById(id);
+
+/** A reason to end a call, in words for the person. */
+class Failure extends Error {}
+
+/** One call, from the press of the button to its end. */
+class Call {
+  #abort = new AbortController();
+  #peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  #microphone = null;
+  #location = null;
+  #etag = null;
+  #trickle = new Trickle((fragment) => this.#patch(fragment));
+  #tell;
+  #ended = false;
+  #interrupted = null;
+
+  /** `tell(state, reason)` is called for each change; `meters` show the two levels. */
+  constructor(tell, meters, sound) {
+    this.#tell = tell;
+    this.meters = meters;
+    this.sound = sound;
+  }
+
+  async start() {
+    try {
+      this.#tell("microphone");
+      this.#microphone = await openMicrophone();
+      if (this.#ended) return stop(this.#microphone);
+      this.meters.mine.listenTo(this.#microphone);
+      this.#tell("calling");
+      await this.#negotiate();
+    } catch (error) {
+      if (!this.#ended) this.end("failed", reasonOf(error));
+    }
+  }
+
+  async #negotiate() {
+    const peer = this.#peer;
+    peer.ontrack = (event) => this.#hear(event);
+    peer.onicecandidate = (event) => this.#trickle.add(event.candidate);
+    peer.onconnectionstatechange = () => this.#connectionChanged();
+    const [track] = this.#microphone.getAudioTracks();
+    track.onended = () => this.end("failed", "The microphone is gone. Plug it in and call again.");
+    const sender = peer.addTrack(track, this.#microphone);
+    await peer.setLocalDescription();
+    // The offer leaves at once; the candidates follow.
+    const response = await this.#request("/whip", {
+      method: "POST",
+      headers: { "Content-Type": "application/sdp" },
+      body: peer.localDescription.sdp,
+    });
+    const location = response.headers.get("Location");
+    if (response.status !== 201 || !location) {
+      throw new Failure("What answered is no halloo: it sent no call back.");
+    }
+    this.#location = new URL(location, response.url);
+    this.#etag = response.headers.get("ETag");
+    const answer = { type: "answer", sdp: await response.text() };
+    if (this.#ended) return this.#remove();
+    await peer.setRemoteDescription(answer);
+    sender.transport.onstatechange = () => this.#transportChanged(sender.transport.state);
+    this.#trickle.start(peer.localDescription.sdp);
+    if (!this.#ended && peer.connectionState !== "connected") this.#tell("connecting");
+  }
+
+  #hear(event) {
+    const stream = event.streams[0] ?? new MediaStream([event.track]);
+    // Chromium's AudioContext hears a remote track only if an audio element plays it, too.
+    this.sound.srcObject = stream;
+    this.sound.play().catch(() => this.#tell("blocked"));
+    this.meters.theirs.listenTo(stream);
+  }
+
+  #connectionChanged() {
+    clearTimeout(this.#interrupted);
+    switch (this.#peer.connectionState) {
+      case "connected":
+        return this.#tell("connected");
+      case "disconnected":
+        // A moment without an answer is normal on a bad network; say so only if it lasts.
+        this.#interrupted = setTimeout(() => this.#tell("interrupted"), 1_000);
+        return;
+      case "failed":
+        return this.end("failed", this.#transportFailure());
+    }
+  }
+
+  #transportFailure() {
+    return this.#peer.iceConnectionState === "failed"
+      ? "No way through the network was found, or it was lost. Is a firewall or a VPN in between?"
+      : "The encryption could not be set up: the two sides do not trust each other's keys.";
+  }
+
+  #transportChanged(state) {
+    if (state === "closed") this.end("ended", null, "halloo hung up.");
+    if (state === "failed") this.end("failed", this.#transportFailure());
+  }
+
+  /** Ends the call, from whatever state, once. */
+  end(state, reason, words) {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#interrupted);
+    this.#abort.abort();
+    this.#trickle.stop();
+    this.#remove();
+    this.#peer.close();
+    stop(this.#microphone);
+    this.sound.srcObject = null;
+    this.meters.mine.silence();
+    this.meters.theirs.silence();
+    this.#tell(state, reason, words);
+  }
+
+  set muted(muted) {
+    // A disabled track sends silence and keeps the connection as it is.
+    for (const track of this.#microphone?.getAudioTracks() ?? []) track.enabled = !muted;
+  }
+
+  /** Tells halloo that the call is over; `keepalive` lets it through when the page goes away. */
+  #remove() {
+    if (!this.#location) return;
+    fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
+    this.#location = null;
+  }
+
+  async #patch(fragment) {
+    if (!this.#location) return;
+    const headers = { "Content-Type": "application/trickle-ice-sdpfrag" };
+    if (this.#etag) headers["If-Match"] = this.#etag;
+    // A lost candidate is no reason to end a call: others may do.
+    await this.#request(this.#location, { method: "PATCH", headers, body: fragment }).catch(
+      (error) => console.warn("halloo took no candidates:", error.message),
+    );
+  }
+
+  async #request(url, options) {
+    let response;
+    try {
+      response = await fetch(url, { ...options, signal: this.#abort.signal });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Failure("halloo cannot be reached. Is it still running?");
+    }
+    if (!response.ok) throw await refusal(response);
+    return response;
+  }
+}
+
+/** Collects candidates and sends those that the offer did not hold, a few at a time. */
+class Trickle {
+  #waiting = [];
+  #send;
+  #session = null;
+  #busy = false;
+
+  constructor(send) {
+    this.#send = send;
+  }
+
+  /** `null` means that there are no more. */
+  add(candidate) {
+    // The empty candidate ends the candidates of one generation; `null` follows it.
+    if (candidate && !candidate.candidate) return;
+    this.#waiting.push(candidate ? `a=${candidate.candidate}` : "a=end-of-candidates");
+    this.#flush();
+  }
+
+  /** From now on they may leave; `sdp` tells which session they belong to. */
+  start(sdp) {
+    const line = (prefix) => sdp.split("\r\n").find((line) => line.startsWith(prefix)) ?? "";
+    const parts = ["a=group:BUNDLE ", "m=", "a=mid:", "a=ice-ufrag:", "a=ice-pwd:"];
+    this.#session = parts.map(line).filter(Boolean);
+    this.#flush();
+  }
+
+  stop() {
+    this.#session = null;
+  }
+
+  async #flush() {
+    // One request at a time, so that they arrive in order; what comes meanwhile goes together.
+    if (!this.#session || this.#busy || this.#waiting.length === 0) return;
+    this.#busy = true;
+    const lines = [...this.#session, ...this.#waiting.splice(0)];
+    await this.#send(lines.map((line) => `${line}\r\n`).join(""));
+    this.#busy = false;
+    this.#flush();
+  }
+}
+
+/** Shows how loud a stream is, from -60 dBFS to full scale. */
+class Meter {
+  #element;
+  #bar;
+  #analyser = null;
+  #source = null;
+  #spoken = 0;
+
+  constructor(element) {
+    this.#element = element;
+    this.#bar = element.querySelector(".bar");
+  }
+
+  listenTo(stream) {
+    this.silence();
+    Meter.context ??= new AudioContext();
+    Meter.context.resume();
+    this.#analyser = new AnalyserNode(Meter.context, { fftSize: 2_048 });
+    this.#source = new MediaStreamAudioSourceNode(Meter.context, { mediaStream: stream });
+    this.#source.connect(this.#analyser);
+    this.#draw(new Float32Array(this.#analyser.fftSize));
+  }
+
+  silence() {
+    this.#source?.disconnect();
+    this.#source = this.#analyser = null;
+    this.#show(-60);
+  }
+
+  #draw(samples) {
+    if (!this.#analyser) return;
+    this.#analyser.getFloatTimeDomainData(samples);
+    const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
+    this.#show(Math.max(-60, Math.min(0, 10 * Math.log10(power))));
+    requestAnimationFrame(() => this.#draw(samples));
+  }
+
+  #show(level) {
+    this.#bar.style.transform = `scaleX(${((level + 60) / 60).toFixed(3)})`;
+    // Assistive technology need not follow each frame.
+    const now = performance.now();
+    if (level > -60 && now - this.#spoken < 250) return;
+    this.#spoken = now;
+    this.#element.setAttribute("aria-valuenow", level.toFixed(0));
+    this.#element.setAttribute("aria-valuetext", level > -60 ? `${level.toFixed(0)} dB` : "silent");
+  }
+}
+
+async function openMicrophone() {
+  if (!window.isSecureContext || !navigator.mediaDevices) {
+    throw new Failure(
+      "Browsers give the microphone only to pages from this computer or over https. " +
+        "Open this page as http://localhost, or over https.",
+    );
+  }
+  return navigator.mediaDevices.getUserMedia({ audio: true });
+}
+
+function stop(stream) {
+  for (const track of stream?.getTracks() ?? []) {
+    track.onended = null;
+    track.stop();
+  }
+}
+
+/** What went wrong, in words. */
+function reasonOf(error) {
+  if (error instanceof Failure) return error.message;
+  switch (error.name) {
+    case "NotAllowedError":
+      return "The microphone was refused. Allow it in the browser's address bar and call again.";
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return "No microphone was found. Plug one in and call again.";
+    case "NotReadableError":
+      return "The microphone is there but gives no sound: another program may be using it.";
+    default:
+      return `The browser could not make the call: ${error.message}`;
+  }
+}
+
+/** Why halloo said no: its own words (RFC 9457), and what to do about it. */
+async function refusal(response) {
+  let detail = "";
+  try {
+    const problem = await response.json();
+    detail = problem.detail || problem.title || "";
+  } catch {
+    // Something else answered, without words.
+  }
+  const words = {
+    401: "This halloo answers only callers who know its token.",
+    403: "halloo refused the call.",
+    404: "The call is over.",
+    406: "halloo found no sound in the offer that it understands.",
+    429: "halloo is busy: too many calls. Try again soon.",
+    503: "halloo did not answer. Try again soon.",
+  };
+  const reason = words[response.status] ?? `halloo answered with error ${response.status}.`;
+  return new Failure(detail ? `${reason} (${detail})` : reason);
+}
+
+/** What each state is called. */
+const WORDS = {
+  idle: "Ready. Nobody hears you before you press Call.",
+  microphone: "Waiting for the microphone. Your browser may be asking you to allow it.",
+  calling: "Calling…",
+  connecting: "Answered. Finding a way through the network…",
+  connected: "You are talking.",
+  interrupted: "The other side is silent: the connection may be back in a moment.",
+  blocked: "You are talking, but the browser plays no sound yet: press any button of this page.",
+  ended: "You hung up.",
+  failed: "No call.",
+};
+
+const meters = { mine: new Meter(byId("mine")), theirs: new Meter(byId("theirs")) };
+const sound = byId("sound");
+const [callButton, muteButton, hangUpButton] = ["call", "mute", "hang-up"].map(byId);
+let call = null;
+
+function show(state, reason = null, words = WORDS[state]) {
+  const active = !["idle", "ended", "failed"].includes(state);
+  const hadFocus = [callButton, hangUpButton, muteButton].includes(document.activeElement);
+  document.body.dataset.state = state;
+  byId("state").textContent = words;
+  byId("reason").textContent = reason ?? "";
+  byId("reason").hidden = !reason;
+  callButton.hidden = active;
+  hangUpButton.hidden = !active;
+  muteButton.hidden = !["connecting", "connected", "interrupted", "blocked"].includes(state);
+  if (!active) call = null;
+  // Whoever uses the keyboard is not thrown back to the top when the button in focus goes.
+  if (hadFocus && document.activeElement === document.body) {
+    (active ? hangUpButton : callButton).focus();
+  }
+}
+
+function setMuted(muted) {
+  muteButton.setAttribute("aria-pressed", String(muted));
+  muteButton.textContent = muted ? "Muted" : "Mute";
+  if (call) call.muted = muted;
+}
+
+callButton.addEventListener("click", () => {
+  call = new Call(show, meters, sound);
+  setMuted(false);
+  call.start();
+});
+muteButton.addEventListener("click", () => {
+  setMuted(muteButton.getAttribute("aria-pressed") !== "true");
+});
+hangUpButton.addEventListener("click", () => call?.end("ended"));
+document.addEventListener("click", () => sound.srcObject && sound.play().catch(() => {}));
+// A closed tab says goodbye; one that is only put aside (the back/forward cache) hangs up, too.
+window.addEventListener("pagehide", () => call?.end("ended"));
