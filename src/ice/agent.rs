@@ -60,7 +60,7 @@ pub struct Agent {
     started: Option<Instant>,
 
     locals: Locals,
-    local_done: bool,
+    gathering: Gathering,
     remotes: Remotes,
     remote_done: bool,
     /// Candidates whose address isn't known yet, and under which name it is looked up.
@@ -101,7 +101,7 @@ impl Agent {
             previous: None,
             started: None,
             locals: Locals::default(),
-            local_done: false,
+            gathering: Gathering::Running,
             remotes: Remotes::new(config.max_remote_candidates),
             remote_done: false,
             names: Vec::new(),
@@ -132,7 +132,7 @@ impl Agent {
             Input::Datagram { path, from, bytes } => self.on_datagram(path, from, bytes),
             Input::Timer => {}
             Input::LocalCandidate { path, addr } => self.on_local_candidate(path, addr),
-            Input::LocalCandidatesDone => self.local_done = true,
+            Input::LocalCandidatesDone => self.gathering = Gathering::Done,
             Input::RemoteCredentials(credentials) => self.on_remote_credentials(credentials),
             Input::RemoteLite => {
                 self.remote_is_lite = true;
@@ -224,6 +224,17 @@ impl Agent {
     fn session_numbered(&self, number: u32) -> Option<&Session> {
         find_session(&self.session, self.previous.as_ref(), number)
     }
+}
+
+/// Whether more candidates of ours can come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gathering {
+    /// They can.
+    Running,
+    /// They can't: the other side knows that it has all.
+    Done,
+    /// A restart: all sockets are there already, but new ones may be added.
+    Restarted,
 }
 
 /// Ta can be slowed down by the other side, but not to a standstill.

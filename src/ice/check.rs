@@ -65,6 +65,7 @@ pub(super) enum UseCandidate {
 pub(super) struct Check {
     pub(super) request: Request,
     pub(super) pair: PairId,
+    pub(super) first_sent: Instant,
     sends: u32,
     last_sent: Instant,
     rto: Duration,
@@ -101,8 +102,16 @@ impl Checks {
         {
             self.0.remove(oldest);
         }
-        let due = now + rto;
-        self.0.push(Check { request, pair, sends: 1, last_sent: now, rto, due, cancelled: false });
+        self.0.push(Check {
+            request,
+            pair,
+            first_sent: now,
+            sends: 1,
+            last_sent: now,
+            rto,
+            due: now + rto,
+            cancelled: false,
+        });
     }
 
     /// The check with this id.

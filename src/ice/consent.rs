@@ -102,6 +102,12 @@ impl Consent {
         Some(now - sent)
     }
 
+    /// A connectivity check of the pair was answered then: that counts as well.
+    pub(super) fn extend(&mut self, answered: Instant) {
+        self.expires = self.expires.max(answered + EXPIRY);
+        self.heard = self.heard.max(answered);
+    }
+
     /// A check of theirs came in by this route. It says that they live, not that they consent.
     pub(super) fn heard(&mut self, now: Instant) {
         self.heard = now;

@@ -11,9 +11,9 @@ use super::super::consent::{Consent, Route};
 use super::super::interface::{Config, Event, Role, SelectedPair};
 use super::super::message::Outgoing;
 use super::super::nominate::{Choice, Expect, choose};
-use super::super::pair::{PairId, PairSignal};
+use super::super::pair::PairId;
 use super::super::state::{Signal, State};
-use super::Agent;
+use super::{Agent, Gathering};
 use crate::stun::TransactionId;
 use crate::time::Instant;
 
@@ -51,7 +51,7 @@ impl Agent {
         while let Some(due) = self.checks.poll(self.now) {
             match due {
                 Due::Repeat(request) => self.outgoing.push_back(Outgoing::Request(request)),
-                Due::TimedOut(check) => self.on_failed(&check),
+                Due::TimedOut(check) => self.on_timed_out(&check),
             }
         }
     }
@@ -67,13 +67,17 @@ impl Agent {
 
     /// A direct pair is as good as pairs get. Others may be outdone while candidates can still come.
     fn expect(&self) -> Expect {
-        let complete = self.local_done && self.remote_done && self.names.is_empty();
+        let complete = self.has_all_candidates() && self.names.is_empty();
         let is_direct = self.list.best_valid().is_some_and(|(pair, valid)| {
             let local = self.locals.get(valid.local).map(|local| local.candidate.kind);
             let remote = self.remotes.get(pair.remote).map(|remote| remote.kind);
             (local, remote) == (Some(Kind::Host), Some(Kind::Host))
         });
         if complete || is_direct { Expect::Nothing } else { Expect::BetterCandidates }
+    }
+
+    fn has_all_candidates(&self) -> bool {
+        self.gathering != Gathering::Running && self.remote_done
     }
 
     /// Repeats the check of the chosen pair with USE-CANDIDATE. It doesn't wait for its turn: pacing
@@ -147,12 +151,15 @@ impl Agent {
         while self.consent.as_ref().is_some_and(|consent| consent.is_expired(self.now)) {
             self.on_expired();
         }
-        let best = self.best_route();
-        let current = self.consent.as_ref().map(|consent| consent.route);
-        if best.map(|(route, _)| route) != current {
-            let consent = best
-                .map(|(route, answered)| Consent::new(route, answered, self.now, &mut self.rng));
-            self.set_consent(consent);
+        match (self.best_route(), &mut self.consent) {
+            (Some((route, answered)), Some(consent)) if consent.route == route => {
+                consent.extend(answered);
+            }
+            (best, _) => {
+                let (now, rng) = (self.now, &mut self.rng);
+                let consent = best.map(|(route, at)| Consent::new(route, at, now, rng));
+                self.set_consent(consent);
+            }
         }
     }
 
@@ -185,7 +192,7 @@ impl Agent {
     fn on_expired(&mut self) {
         let Some(route) = self.consent.as_ref().map(|consent| consent.route) else { return };
         if route.session == self.session.number {
-            self.list.signal(route.pair, PairSignal::Fail);
+            self.fail(route.pair);
         }
         let others = self.selected != Some(route.pair) && self.list.best_valid().is_some();
         if others || route.session != self.session.number {
@@ -244,7 +251,7 @@ impl Agent {
             let silent = consent.is_silent(self.now);
             self.signal(if silent { Signal::Silent } else { Signal::Heard });
         }
-        if self.selected.is_some() && self.local_done && self.remote_done {
+        if self.selected.is_some() && self.has_all_candidates() {
             self.signal(Signal::Concluded);
         }
         if self.fails_at().is_some_and(|at| at <= self.now) {

@@ -11,7 +11,7 @@ use super::super::interface::{Event, Role};
 use super::super::pair::{Foundation, LocalId, RemoteId, pair_priority};
 use super::super::session::Session;
 use super::super::state::Signal;
-use super::Agent;
+use super::{Agent, Gathering};
 
 /// Names that may be looked up at a time.
 const MAX_NAMES: usize = 16;
@@ -20,10 +20,11 @@ impl Agent {
     /// A socket of ours. After the end of candidates, or once a pair is chosen, it takes a restart to
     /// add one (RFC 8838 section 13).
     pub(super) fn on_local_candidate(&mut self, path: PathId, addr: SocketAddr) {
-        if self.local_done || self.selected.is_some() {
+        if self.gathering == Gathering::Done || self.selected.is_some() {
             return;
         }
         let Some(id) = self.locals.add_host(path, addr) else { return };
+        self.gathering = Gathering::Running;
         if let Some(local) = self.locals.get(id) {
             self.events.push_back(Event::LocalCandidate(local.candidate.clone()));
         }
@@ -141,7 +142,10 @@ impl Agent {
             self.set_consent(None);
         }
         self.started = None;
-        (self.local_done, self.remote_done) = (false, false);
+        if self.gathering == Gathering::Done {
+            self.gathering = Gathering::Restarted;
+        }
+        self.remote_done = false;
         self.locals.restart();
         self.remotes.clear();
         self.names.clear();

@@ -55,12 +55,12 @@ impl Agent {
     fn on_check_response(&mut self, check: &Check, message: &Message<'_>, symmetric: bool) {
         let unknown = message.unknown_required().next().is_some();
         if !symmetric || unknown {
-            return self.on_failed(check);
+            return self.fail(check.pair);
         }
         match (message.class(), message.xor_mapped_address()) {
             (Class::Success, Some(mapped)) => self.on_success(check, mapped),
             (Class::Error, _) if is_error(message, ROLE_CONFLICT) => self.on_role_conflict(check),
-            _ => self.on_failed(check),
+            _ => self.fail(check.pair),
         }
     }
 
@@ -123,12 +123,26 @@ impl Agent {
         }
     }
 
-    /// The pair doesn't work (RFC 8445 section 7.2.5.2). If we had chosen it, another may be chosen.
-    pub(super) fn on_failed(&mut self, check: &Check) {
-        if self.nominating == Some(check.pair) {
+    /// No answer at all (RFC 8445 section 7.2.5.2.3). But if it was to nominate a pair that answered
+    /// other checks meanwhile, the other side has probably taken the nomination, and only answers got
+    /// lost: choosing another pair now would part the two sides. So the same one is chosen again.
+    pub(super) fn on_timed_out(&mut self, check: &Check) {
+        let valid = self.list.get(check.pair).and_then(|pair| pair.valid);
+        let is_alive = valid.is_some_and(|valid| valid.answered > check.first_sent);
+        if self.nominating == Some(check.pair) && is_alive {
             self.nominating = None;
+        } else {
+            self.fail(check.pair);
         }
-        self.list.signal(check.pair, PairSignal::Fail);
+    }
+
+    /// The pair doesn't work (RFC 8445 section 7.2.5.2). If we had chosen it, another may be chosen.
+    pub(super) fn fail(&mut self, pair: PairId) {
+        if self.nominating == Some(pair) {
+            self.nominating = None;
+            self.checks.cancel_nominations();
+        }
+        self.list.signal(pair, PairSignal::Fail);
     }
 
     /// RFC 7675 section 5.1: only a success counts. 403 takes consent back at once.
