@@ -6,10 +6,11 @@
 //!
 //! Read next: `answer.rs`, which asks.
 
-use super::attribute::{Attribute, Direction, Fingerprint, Group, Msid, Setup};
+use super::attribute::Attribute;
 use super::candidate::Candidate;
 use super::codec::{Codec, ExtMap, OpusParameters, RtcpFeedback, RtpMap};
 use super::session::{Description, Media};
+use super::value::{Direction, Fingerprint, Group, Msid, Setup};
 
 /// A section as its session lets it look.
 #[derive(Clone, Copy, Debug)]
@@ -91,13 +92,15 @@ impl<'a> Section<'a> {
         own!(self, Attribute::IceUfrag(_) => ()).next().is_some()
     }
 
-    /// Whether an ICE option such as `trickle` is announced, here or for the session.
-    pub fn has_ice_option(&self, option: &str) -> bool {
+    /// `a=ice-options`, here and of the session.
+    pub fn ice_options(&self) -> impl Iterator<Item = &'a str> {
         let lines = self.media.attributes.iter().chain(self.session);
-        lines.into_iter().any(|attribute| match attribute {
-            Attribute::IceOptions(options) => options.split(' ').any(|word| word == option),
-            _ => false,
-        })
+        lines
+            .flat_map(|attribute| match attribute {
+                Attribute::IceOptions(options) => options.split(' '),
+                _ => "".split(' '),
+            })
+            .filter(|option| !option.is_empty())
     }
 
     /// `a=ice-lite`
@@ -134,6 +137,11 @@ impl<'a> Section<'a> {
     /// `a=rtcp-mux`
     pub fn has_rtcp_mux(&self) -> bool {
         find!(self, Attribute::RtcpMux => ()).is_some()
+    }
+
+    /// `a=rtcp-mux-only`
+    pub fn has_rtcp_mux_only(&self) -> bool {
+        own!(self, Attribute::RtcpMuxOnly => ()).next().is_some()
     }
 
     /// `a=rtcp-rsize`
