@@ -15,6 +15,8 @@ pub mod codec;
 mod comfort;
 mod conceal;
 pub mod decode;
+#[cfg(feature = "device")]
+pub mod device;
 pub mod frame;
 pub mod g711;
 pub mod mix;
@@ -22,6 +24,7 @@ mod narrowband;
 mod opus;
 pub mod opus_packet;
 pub mod resample;
+pub mod ring;
 pub mod sink;
 pub mod source;
 pub mod wav;

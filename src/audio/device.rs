@@ -1,0 +1,350 @@
+//! Microphone and loudspeaker, by cpal: the only file that opens them (RFC 7874 section 4).
+//!
+//! A [`Capture`] or [`Playback`] is a handle for the driver. Behind it a thread of its own opens the
+//! device, watches over it and opens it again when it dies; opening can take a second, and the call must
+//! not stop for it. While there is no device the handle keeps the pace by itself: the microphone gives
+//! silence, the loudspeaker takes frames and forgets them.
+//!
+//! ```text
+//! Opening    --it works----> Running    Event::Opened, and a ring for the driver
+//! Opening    --it fails----> Waiting    (the very first time: open() returns the error)
+//! Running    --errors, no callback, gone, other default--> Waiting    Event::Lost
+//! Waiting    --back-off----> Opening
+//! any        --handle dropped--> ended
+//! ```
+//! How the driver uses them, every 5 ms (see `ring.rs` why by a timer):
+//! ```text
+//! while capture.take(now, &mut frame) { … send … }
+//! for _ in 0..playback.wanted(now) { … mix … playback.push(&frame) }
+//! while let Some(event) = capture.next_event() { … tell … }
+//! ```
+//! Counting and judging are in `watch.rs`, choosing in `choose.rs`, callbacks in `stream.rs`.
+
+mod choose;
+mod stream;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait, StreamTrait};
+use cpal::{SampleFormat, Stream, StreamConfig};
+
+use super::frame::{Channels, Frame};
+use super::ring::{CaptureRing, Gauge, Layout, PlaybackRing};
+use crate::time::Instant;
+pub use choose::{DeviceInfo, Devices, FormatInfo, list};
+use stream::OneWay;
+pub use watch::Lost;
+use watch::{BackOff, Health, LOOK_EVERY, Pace, Watch};
+
+/// Which device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The system's.
+    Default,
+    /// The one that [`list`] calls so.
+    Named(String),
+}
+
+/// Why a device can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The machine has no sound, or none in this direction.
+    #[error("this machine has no such sound device")]
+    NoSound,
+    /// There is none of that name.
+    #[error("no device is called '{name}'; there are: {}", known.join(", "))]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// It is there, but can't be opened.
+    #[error("the device can't be opened: {0}")]
+    NotUsable(String),
+}
+
+/// What happens to a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It runs: the first time, or again.
+    Opened(Opened),
+    /// It was given up; it is tried again until it works.
+    Lost(Lost),
+    /// It runs on, with so many errors since the last time that this was told.
+    Errors(u64),
+}
+
+/// A device that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// What the system calls it.
+    pub name: String,
+    /// Its samples per second.
+    pub rate: u32,
+    /// Its channels.
+    pub channels: u16,
+    /// Its sample format, as `f32`.
+    pub format: String,
+}
+
+/// A microphone.
+#[derive(Debug)]
+pub struct Capture {
+    supervised: Supervised<CaptureRing>,
+}
+
+impl Capture {
+    /// Opens it and waits until it runs: up to a second, so not in the driver's loop.
+    ///
+    /// # Errors
+    /// There is none, or it can't be opened.
+    pub fn open(choice: Choice, channels: Channels) -> Result<Self, OpenError> {
+        Ok(Self { supervised: Supervised::start(choice, channels)? })
+    }
+
+    /// The next 10 ms, if they are there; call until they aren't. Silence at the right pace while the
+    /// microphone is away.
+    pub fn take(&mut self, now: Instant, frame: &mut Frame) -> bool {
+        self.supervised.look();
+        if self.supervised.ring.as_mut().is_some_and(|ring| ring.take(frame)) {
+            self.supervised.pace.moved(now);
+            return true;
+        }
+        frame.silence_it();
+        self.supervised.pace.due(now)
+    }
+
+    /// What happened to it; call until there is nothing more.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.supervised.events.try_recv().ok()
+    }
+}
+
+/// A loudspeaker.
+#[derive(Debug)]
+pub struct Playback {
+    supervised: Supervised<PlaybackRing>,
+    callbacks: u64,
+    /// Frames that the ring still wants; others would only wait in it.
+    for_ring: usize,
+}
+
+impl Playback {
+    /// Opens it and waits until it runs: up to a second, so not in the driver's loop.
+    ///
+    /// # Errors
+    /// There is none, or it can't be opened.
+    pub fn open(choice: Choice, channels: Channels) -> Result<Self, OpenError> {
+        Ok(Self { supervised: Supervised::start(choice, channels)?, callbacks: 0, for_ring: 0 })
+    }
+
+    /// How many frames to [`Self::push`] now. One per 10 ms while the loudspeaker is away.
+    pub fn wanted(&mut self, now: Instant) -> usize {
+        self.supervised.look();
+        let callbacks = self.supervised.gauge.callbacks();
+        if callbacks != self.callbacks {
+            self.callbacks = callbacks;
+            self.supervised.pace.moved(now);
+        }
+        self.for_ring = self.supervised.ring.as_mut().map_or(0, PlaybackRing::wanted);
+        let mut due = 0;
+        while self.supervised.pace.due(now) {
+            due += 1;
+        }
+        self.for_ring.max(due)
+    }
+
+    /// The next 10 ms.
+    pub fn push(&mut self, frame: &Frame) {
+        if let Some(ring) = self.supervised.ring.as_mut().filter(|_| self.for_ring > 0) {
+            ring.push(frame);
+            self.for_ring -= 1;
+        }
+    }
+
+    /// What happened to it; call until there is nothing more.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.supervised.events.try_recv().ok()
+    }
+}
+
+/// Input or output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Input,
+    Output,
+}
+
+/// The driver's side of a stream that another thread looks after.
+#[derive(Debug)]
+struct Supervised<R> {
+    ring: Option<R>,
+    gauge: Arc<Gauge>,
+    pace: Pace,
+    rings: Receiver<(R, Arc<Gauge>)>,
+    events: Receiver<Event>,
+    /// The supervisor ends when this is dropped.
+    _alive: Sender<()>,
+}
+
+impl<R: OneWay> Supervised<R> {
+    fn start(choice: Choice, channels: Channels) -> Result<Self, OpenError> {
+        let (alive, ended) = mpsc::channel();
+        let (events, driver_events) = mpsc::channel();
+        let (rings, driver_rings) = mpsc::channel();
+        let (first, opened) = mpsc::channel();
+        let supervisor = Supervisor { choice, channels, ended, events, rings };
+        thread::Builder::new()
+            .name(format!("sound {:?}", R::DIRECTION).to_lowercase())
+            .spawn(move || supervisor.run(&first))
+            .map_err(|error| OpenError::NotUsable(error.to_string()))?;
+        opened.recv().unwrap_or(Err(OpenError::NoSound))?;
+        Ok(Self {
+            ring: None,
+            gauge: Arc::default(),
+            pace: Pace::default(),
+            rings: driver_rings,
+            events: driver_events,
+            _alive: alive,
+        })
+    }
+
+    /// Takes over a stream that was opened anew.
+    fn look(&mut self) {
+        while let Ok((ring, gauge)) = self.rings.try_recv() {
+            (self.ring, self.gauge) = (Some(ring), gauge);
+        }
+    }
+}
+
+/// The thread that owns the stream.
+struct Supervisor<R> {
+    choice: Choice,
+    channels: Channels,
+    ended: Receiver<()>,
+    events: Sender<Event>,
+    rings: Sender<(R, Arc<Gauge>)>,
+}
+
+impl<R: OneWay> Supervisor<R> {
+    fn run(self, first: &Sender<Result<(), OpenError>>) {
+        let mut back_off = BackOff::default();
+        let mut ever = false;
+        loop {
+            let wait = match self.open() {
+                Ok(stream) => {
+                    let _ = first.send(Ok(()));
+                    ever = true;
+                    let Some(lost) = self.watch(&stream, &mut back_off) else { return };
+                    drop(stream);
+                    let _ = self.events.send(Event::Lost(lost));
+                    back_off.after_failure()
+                }
+                Err(error) if !ever => {
+                    let _ = first.send(Err(error));
+                    return;
+                }
+                Err(_) => back_off.after_failure(),
+            };
+            if self.handle_dropped(wait) {
+                return;
+            }
+        }
+    }
+
+    fn open(&self) -> Result<Running, OpenError> {
+        let _quiet = choose::Quiet::new();
+        let host = cpal::default_host();
+        let device = choose::find(&host, R::DIRECTION, &self.choice)?;
+        let (config, format) = choose::format(&device, R::DIRECTION, self.channels)
+            .ok_or_else(|| self.unusable("it offers no format that we know"))?;
+        let gauge = Arc::new(Gauge::default());
+        let built = self.build(&device, config, format, &gauge).or_else(|_| {
+            let config = StreamConfig { buffer_size: cpal::BufferSize::Default, ..config };
+            self.build(&device, config, format, &gauge)
+        });
+        let (stream, ring) = built.map_err(|error| self.unusable(&error))?;
+        stream.play().map_err(|error| self.unusable(&error.to_string()))?;
+        let _ = self.rings.send((ring, gauge.clone()));
+        let _ = self.events.send(Event::Opened(Opened {
+            name: device.to_string(),
+            rate: config.sample_rate,
+            channels: config.channels,
+            format: format.to_string(),
+        }));
+        Ok(Running { _stream: stream, gauge, id: device.id().ok() })
+    }
+
+    fn build(
+        &self,
+        device: &cpal::Device,
+        config: StreamConfig,
+        format: SampleFormat,
+        gauge: &Arc<Gauge>,
+    ) -> Result<(Stream, R), String> {
+        let layout = Layout { rate: config.sample_rate, channels: config.channels.into() };
+        let (callback, ring) =
+            R::ends(layout, self.channels, gauge).map_err(|error| error.to_string())?;
+        let stream = stream::build(device, config, format, callback, gauge.clone());
+        stream.map(|stream| (stream, ring)).map_err(|error| error.to_string())
+    }
+
+    /// A default device that isn't there means that the machine has no sound.
+    fn unusable(&self, why: &str) -> OpenError {
+        match self.choice {
+            Choice::Default => OpenError::NoSound,
+            Choice::Named(_) => OpenError::NotUsable(why.to_owned()),
+        }
+    }
+
+    /// Until the stream dies; `None` when the handle was dropped.
+    fn watch(&self, running: &Running, back_off: &mut BackOff) -> Option<Lost> {
+        let mut watch = Watch::default();
+        let mut looks = 0_u32;
+        loop {
+            if self.handle_dropped(LOOK_EVERY) {
+                return None;
+            }
+            looks = looks.wrapping_add(1);
+            match watch.look(&running.gauge) {
+                Health::Lost(lost) => return Some(lost),
+                Health::Errors(errors) => {
+                    let _ = self.events.send(Event::Errors(errors));
+                }
+                Health::Fine => {}
+            }
+            if running.gauge.callbacks() > 0 {
+                back_off.succeeded();
+            }
+            if looks.is_multiple_of(LOOKS_PER_DEFAULT) && self.default_is_another(running) {
+                return Some(Lost::DefaultChanged);
+            }
+        }
+    }
+
+    /// No system tells us of it in a way that cpal hands on everywhere, so it is asked.
+    fn default_is_another(&self, running: &Running) -> bool {
+        let _quiet = choose::Quiet::new();
+        let now = choose::default_device(&cpal::default_host(), R::DIRECTION);
+        let now = now.and_then(|device| device.id().ok());
+        self.choice == Choice::Default && now.is_some() && now != running.id
+    }
+
+    fn handle_dropped(&self, within: Duration) -> bool {
+        self.ended.recv_timeout(within) == Err(RecvTimeoutError::Disconnected)
+    }
+}
+
+/// Every 2 seconds.
+const LOOKS_PER_DEFAULT: u32 = 40;
+
+struct Running {
+    _stream: Stream,
+    gauge: Arc<Gauge>,
+    id: Option<cpal::DeviceId>,
+}
