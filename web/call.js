@@ -23,6 +23,7 @@ class Call {
   #trickle = new Trickle((fragment) => this.#patch(fragment));
   #tell;
   #ended = false;
+  #failed = "failed";
   #interrupted = null;
 
   /** `tell(state, reason)` is called for each change; `meters` show the two levels. */
@@ -41,7 +42,7 @@ class Call {
       this.#tell("calling");
       await this.#negotiate();
     } catch (error) {
-      if (!this.#ended) this.end("failed", reasonOf(error));
+      this.end(this.#failed, reasonOf(error));
     }
   }
 
@@ -51,7 +52,7 @@ class Call {
     peer.onicecandidate = (event) => this.#trickle.add(event.candidate);
     peer.onconnectionstatechange = () => this.#connectionChanged();
     const [track] = this.#microphone.getAudioTracks();
-    track.onended = () => this.end("failed", "The microphone is gone. Plug it in and call again.");
+    track.onended = () => this.end(this.#failed, "The microphone is gone. Plug it in and call again.");
     const sender = peer.addTrack(track, this.#microphone);
     await peer.setLocalDescription();
     // The offer leaves at once; the candidates follow.
@@ -86,13 +87,14 @@ class Call {
     clearTimeout(this.#interrupted);
     switch (this.#peer.connectionState) {
       case "connected":
+        this.#failed = "broken";
         return this.#tell("connected");
       case "disconnected":
         // A moment without an answer is normal on a bad network; say so only if it lasts.
         this.#interrupted = setTimeout(() => this.#tell("interrupted"), 1_000);
         return;
       case "failed":
-        return this.end("failed", this.#transportFailure());
+        return this.end(this.#failed, this.#transportFailure());
     }
   }
 
@@ -103,8 +105,11 @@ class Call {
   }
 
   #transportChanged(state) {
-    if (state === "closed") this.end("ended", null, "halloo hung up.");
-    if (state === "failed") this.end("failed", this.#transportFailure());
+    if (state === "closed") {
+      this.#location = null; // halloo knows
+      this.end("ended", null, "halloo hung up.");
+    }
+    if (state === "failed") this.end(this.#failed, this.#transportFailure());
   }
 
   /** Ends the call, from whatever state, once. */
@@ -309,10 +314,12 @@ const WORDS = {
   calling: "Calling…",
   connecting: "Answered. Finding a way through the network…",
   connected: "You are talking.",
+  muted: "You are muted: you hear, and are not heard.",
   interrupted: "The other side is silent: the connection may be back in a moment.",
   blocked: "You are talking, but the browser plays no sound yet: press any button of this page.",
   ended: "You hung up.",
-  failed: "No call.",
+  failed: "The call could not be made.",
+  broken: "The call broke off.",
 };
 
 const meters = { mine: new Meter(byId("mine")), theirs: new Meter(byId("theirs")) };
@@ -320,8 +327,8 @@ const sound = byId("sound");
 const [callButton, muteButton, hangUpButton] = ["call", "mute", "hang-up"].map(byId);
 let call = null;
 
-function show(state, reason = null, words = WORDS[state]) {
-  const active = !["idle", "ended", "failed"].includes(state);
+function show(state, reason = null, words = wordsFor(state)) {
+  const active = !["idle", "ended", "failed", "broken"].includes(state);
   const hadFocus = [callButton, hangUpButton, muteButton].includes(document.activeElement);
   document.body.dataset.state = state;
   byId("state").textContent = words;
@@ -337,20 +344,26 @@ function show(state, reason = null, words = WORDS[state]) {
   }
 }
 
-function setMuted(muted) {
-  muteButton.setAttribute("aria-pressed", String(muted));
-  muteButton.textContent = muted ? "Muted" : "Mute";
+let muted = false;
+
+function wordsFor(state) {
+  return state === "connected" && muted ? WORDS.muted : WORDS[state];
+}
+
+function setMuted(value) {
+  muted = value;
+  muteButton.textContent = muted ? "Unmute" : "Mute";
+  document.body.classList.toggle("muted", muted);
   if (call) call.muted = muted;
+  byId("state").textContent = wordsFor(document.body.dataset.state);
 }
 
 callButton.addEventListener("click", () => {
-  call = new Call(show, meters, sound);
   setMuted(false);
+  call = new Call(show, meters, sound);
   call.start();
 });
-muteButton.addEventListener("click", () => {
-  setMuted(muteButton.getAttribute("aria-pressed") !== "true");
-});
+muteButton.addEventListener("click", () => setMuted(!muted));
 hangUpButton.addEventListener("click", () => call?.end("ended"));
 document.addEventListener("click", () => sound.srcObject && sound.play().catch(() => {}));
 // A closed tab says goodbye; one that is only put aside (the back/forward cache) hangs up, too.
