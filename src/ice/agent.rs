@@ -37,7 +37,7 @@ use super::pair::PairId;
 use super::session::Session;
 use super::state::{Signal, State};
 use crate::time::Instant;
-use request::Checked;
+use request::Early;
 
 /// Answers that wait to be polled: beyond this, further requests are dropped.
 const MAX_OUTGOING: usize = 256;
@@ -66,7 +66,7 @@ pub struct Agent {
     /// Candidates whose address isn't known yet, and under which name it is looked up.
     names: Vec<(String, Candidate)>,
     /// Checks that came before the remote credentials.
-    early: Vec<Checked>,
+    early: Vec<Early>,
 
     list: Checklist,
     checks: Checks,

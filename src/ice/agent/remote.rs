@@ -11,6 +11,7 @@ use super::super::interface::{Event, Role};
 use super::super::pair::{Foundation, LocalId, RemoteId, pair_priority};
 use super::super::session::Session;
 use super::super::state::Signal;
+use super::request::Early;
 use super::{Agent, Gathering};
 
 /// Names that may be looked up at a time.
@@ -45,8 +46,8 @@ impl Agent {
         self.remotes.retain(|candidate| is_of(candidate, &credentials));
         self.names.retain(|(_, candidate)| is_of(candidate, &credentials));
         let early = std::mem::take(&mut self.early);
-        let theirs = early.into_iter().filter(|checked| checked.sender == credentials.ufrag);
-        let theirs: Vec<_> = theirs.collect();
+        let is_theirs = |early: &Early| early.sender == credentials.ufrag;
+        let theirs: Vec<_> = early.into_iter().filter(is_theirs).collect();
         self.session.set_remote(credentials);
         self.started = Some(self.now);
         self.signal(Signal::Started);
@@ -54,8 +55,8 @@ impl Agent {
         for remote in remotes {
             self.pair_remote(remote);
         }
-        for checked in &theirs {
-            self.on_checked(checked);
+        for early in theirs {
+            self.on_checked(early.checked);
         }
     }
 

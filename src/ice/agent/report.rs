@@ -82,7 +82,10 @@ impl Agent {
             || (self.state.is_alive()
                 && self.locals.base_of(path).is_some()
                 && (self.remotes.at(from).is_some()
-                    || self.early.iter().any(|checked| checked.from == from)))
+                    || self
+                        .early
+                        .iter()
+                        .any(|early| (early.checked.path, early.checked.from) == (path, from))))
     }
 
     /// All pairs of this session, the best first.

@@ -20,15 +20,21 @@ use crate::stun::{ErrorCode, Message};
 const MAX_EARLY: usize = 16;
 
 /// A check of theirs that was genuine and was answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Checked {
-    /// The part of USERNAME behind the colon.
-    pub(super) sender: String,
-    path: PathId,
+    pub(super) path: PathId,
     pub(super) from: SocketAddr,
     priority: u32,
     /// Whether it nominates the pair.
     nominates: bool,
+}
+
+/// One that came before the remote credentials.
+#[derive(Clone, Debug)]
+pub(super) struct Early {
+    /// The part of USERNAME behind the colon: who it claims to be.
+    pub(super) sender: String,
+    pub(super) checked: Checked,
 }
 
 /// Whether a request's claim about roles fits ours.
@@ -59,8 +65,8 @@ impl Agent {
             self.dropped.foreign_requests += 1;
             return self.refuse(answer, ErrorCode::UNAUTHENTICATED, Vec::new());
         };
-        let number = session.number;
-        answer.proof = Some((number, kind));
+        let is_current = session.number == self.session.number;
+        answer.proof = Some((session.number, kind));
         let unknown: Vec<u16> = message.unknown_required().take(MAX_UNKNOWN).collect();
         if !unknown.is_empty() {
             self.dropped.unknown_attributes += 1;
@@ -71,15 +77,10 @@ impl Agent {
         }
         self.outgoing.push_back(Outgoing::Success(answer));
         self.on_sign_of_life(path, from);
-        if number == self.session.number {
-            let checked = Checked {
-                sender: sender.to_owned(),
-                path,
-                from,
-                priority: message.priority().unwrap_or_else(least_reflexive_priority),
-                nominates: message.use_candidate(),
-            };
-            self.on_genuine(checked);
+        if is_current {
+            let priority = message.priority().unwrap_or_else(least_reflexive_priority);
+            let nominates = message.use_candidate();
+            self.on_genuine(sender, Checked { path, from, priority, nominates });
         }
     }
 
@@ -116,31 +117,31 @@ impl Agent {
         }
     }
 
-    fn on_genuine(&mut self, checked: Checked) {
+    fn on_genuine(&mut self, sender: &str, checked: Checked) {
         match &self.session.remote {
-            Some(remote) if remote.credentials.ufrag == checked.sender => self.on_checked(&checked),
+            Some(remote) if remote.credentials.ufrag == sender => self.on_checked(checked),
             Some(_) => self.dropped.unknown_senders += 1,
-            None => self.remember(checked),
+            None => self.remember(sender, checked),
         }
     }
 
     /// The answer with their credentials is still on its way: this check was quicker.
-    fn remember(&mut self, checked: Checked) {
-        let same = |other: &&mut Checked| {
-            (other.path, other.from) == (checked.path, checked.from)
-                && other.sender == checked.sender
+    fn remember(&mut self, sender: &str, checked: Checked) {
+        let same = |early: &&mut Early| {
+            let other = early.checked;
+            early.sender == sender && (other.path, other.from) == (checked.path, checked.from)
         };
         if let Some(known) = self.early.iter_mut().find(same) {
-            known.nominates |= checked.nominates;
+            known.checked.nominates |= checked.nominates;
         } else if self.early.len() < MAX_EARLY {
-            self.early.push(checked);
+            self.early.push(Early { sender: sender.to_owned(), checked });
         } else {
             self.dropped.surplus_early_checks += 1;
         }
     }
 
     /// Check back (RFC 8445 section 7.3.1.4), and take a nomination (section 7.3.1.5).
-    pub(super) fn on_checked(&mut self, checked: &Checked) {
+    pub(super) fn on_checked(&mut self, checked: Checked) {
         let nominates = checked.nominates && self.role == Role::Controlled;
         let known = self.list.between(checked.path, checked.from).map(|pair| pair.id);
         let concluded = self.selected.is_some() && !nominates;
@@ -159,7 +160,7 @@ impl Agent {
         }
     }
 
-    fn pair_checked(&mut self, checked: &Checked) -> Option<PairId> {
+    fn pair_checked(&mut self, checked: Checked) -> Option<PairId> {
         let Some(remote) = self.remotes.met(checked.from, checked.priority) else {
             self.dropped.surplus_candidates += 1;
             return None;
