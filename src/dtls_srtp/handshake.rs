@@ -1,0 +1,409 @@
+//! The DTLS handshake: OpenSSL as datagrams in, datagrams out (RFC 5763, 5764, 6347).
+//!
+//! ```text
+//! New ---------Timer-----> Handshaking   a client says hello; both begin to count
+//! New ---------Datagram--> Handshaking   or further, like any datagram below
+//! Handshaking -Datagram--> Proving       DTLS is done, but nothing was signalled yet
+//! Handshaking -Datagram--> Connected     DTLS is done, and the certificate is the signalled one
+//! Handshaking -Datagram--> Ended         Failed: an alert, nothing in common, a foreign certificate
+//! Handshaking -Timer-----> Ended         Failed: no answer
+//! Proving -----Expect----> Connected     the certificate is the signalled one
+//! Proving -----Expect----> Ended         Failed: it is a foreign one
+//! Proving -----Datagram--> Ended         Closed: close_notify came
+//! Connected ---Datagram--> Ended         Closed: close_notify came
+//! New ---------Close-----> Ended
+//! Handshaking -Close-----> Ended
+//! Proving -----Close-----> Ended         close_notify goes out
+//! Connected ---Close-----> Ended         close_notify goes out
+//! ```
+//!
+//! `Expect` may come at any time: an answer's fingerprint often comes after the first datagrams. No key
+//! leaves before it matched. Proving and Connected read on, because only then does OpenSSL repeat its
+//! last flight for a peer that lost it.
+//!
+//! OpenSSL draws its own randomness and repeats flights by the wall clock; that timer is read into
+//! [`Output::Timeout`] relative to the caller's `now`. Its view of the network is `openssl_queue`, what
+//! it agrees to `openssl_config`. Comes from [`super::certificate`]; read next: [`super::keys`].
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use openssl::ssl::{ErrorCode, SslStream};
+
+use super::alert::{Alert, Sender};
+use super::certificate::{Certificate, CertificateKind, Fingerprint, HashAlgorithm};
+use super::error::Error;
+use super::keys::{MasterKeys, SrtpProfile};
+use super::openssl_config::{Link, agreed_profile, new_ssl};
+use super::openssl_queue::Queue;
+use super::openssl_timer;
+use crate::time::Instant;
+
+/// Who begins. `a=setup:active` is the client (RFC 5763 section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Says hello first.
+    Client,
+    /// Waits for it.
+    Server,
+}
+
+/// What the world tells the machine.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A datagram whose first byte is 20 to 63.
+    Datagram(&'a [u8]),
+    /// Time has passed. The first one says that there is a path now: a client sends its hello.
+    Timer,
+    /// The signalled fingerprints. Another call replaces them while the handshake runs; none at all
+    /// means that no certificate will do.
+    Expect(&'a [Fingerprint]),
+    /// Hang up.
+    Close,
+}
+
+/// What the machine asks of the world.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Send these bytes, lent until the next call.
+    Transmit(&'a [u8]),
+    /// Tell the layer above.
+    Event(Event),
+    /// All done until this moment (`None`: until a datagram comes).
+    Timeout(Option<Instant>),
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The other side is the signalled one, and here are the keys. Comes once.
+    Connected(Box<Connected>),
+    /// The other side sent close_notify. Comes once, and nothing after it.
+    Closed,
+    /// It ended for this reason. Comes once, and nothing after it.
+    Failed(Failure),
+}
+
+/// A finished handshake with the signalled peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// The protocol, `DTLSv1.2`.
+    pub version: &'static str,
+    /// The cipher suite by its registered name.
+    pub cipher: &'static str,
+    /// How packets are sealed.
+    pub profile: SrtpProfile,
+    /// The fingerprint that matched.
+    pub remote_fingerprint: Fingerprint,
+    /// The certificate it belongs to, as DER bytes.
+    pub remote_certificate: Vec<u8>,
+    /// The master keys of both directions.
+    pub keys: MasterKeys,
+}
+
+/// Why there will be no keys.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Nobody answered, or the answers stopped.
+    #[error("no answer")]
+    NoAnswer,
+    /// One side refused to go on.
+    #[error("{} alert {alert}", match .sender { Sender::Local => "our", Sender::Remote => "their" })]
+    Alert {
+        /// Which alert.
+        alert: Alert,
+        /// Whose.
+        sender: Sender,
+    },
+    /// We are the server, and the client's cipher suites don't go with our certificate.
+    #[error("no shared cipher")]
+    NoSharedCipher {
+        /// The only kind of certificate that its suites are for.
+        client_insists_on: Option<CertificateKind>,
+    },
+    /// No SRTP profile in common: there is no media without SRTP (RFC 8827 section 6.5).
+    #[error("no shared SRTP profile")]
+    NoSharedProfile,
+    /// The certificate is not the signalled one: somebody else answered (RFC 5763 section 5).
+    #[error("the certificate {shown} is not the signalled one")]
+    FingerprintMismatch {
+        /// The one shown, by SHA-256.
+        shown: Fingerprint,
+    },
+    /// OpenSSL failed otherwise.
+    #[error("OpenSSL: {0}")]
+    OpenSsl(String),
+}
+
+/// From the start until somebody must have answered.
+pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    New,
+    Handshaking { until: Instant },
+    Proving,
+    Connected,
+    Ended,
+}
+
+/// One DTLS association.
+#[derive(Debug)]
+pub struct Handshake {
+    role: Role,
+    stream: SslStream<Queue>,
+    link: Link,
+    state: State,
+    events: VecDeque<Event>,
+    timeout: Option<Instant>,
+    lent: Vec<u8>,
+    dropped: u64,
+}
+
+impl Handshake {
+    /// Prepares a handshake. Nothing is sent before the first [`Input::Timer`], which is due at once:
+    /// begin to drive it when datagrams can travel.
+    ///
+    /// # Errors
+    /// OpenSSL fails.
+    pub fn new(certificate: &Certificate, role: Role) -> Result<Self, Error> {
+        let link = Link::default();
+        let mut ssl = new_ssl(certificate.context(), &link)?;
+        match role {
+            Role::Client => ssl.set_connect_state(),
+            Role::Server => ssl.set_accept_state(),
+        }
+        Ok(Self {
+            role,
+            stream: SslStream::new(ssl, Queue::default())?,
+            link,
+            state: State::New,
+            events: VecDeque::new(),
+            timeout: Some(Instant::ZERO),
+            lent: Vec::new(),
+            dropped: 0,
+        })
+    }
+
+    /// Our role.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Datagrams that meant nothing: application data, or anything after the end.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Asks for a key log, with which a capture can be read. To be called before anything is sent.
+    pub fn keep_key_log(&mut self) {
+        self.link.lock().key_log.get_or_insert_default();
+    }
+
+    /// Takes the lines of the key log (NSS format) that came since the last call.
+    pub fn take_key_log(&mut self) -> Vec<String> {
+        self.link.lock().key_log.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Never fails: what is late, foreign or garbage changes nothing.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Datagram(bytes) => self.receive(now, bytes),
+            Input::Timer => self.tick(now),
+            Input::Expect(fingerprints) => self.expect(fingerprints),
+            Input::Close => self.close(),
+        }
+        self.timeout = match self.state {
+            State::New => Some(Instant::ZERO),
+            State::Handshaking { until } => {
+                let resend = openssl_timer::remaining(self.stream.ssl()).map(|left| now + left);
+                Some(resend.map_or(until, |resend| resend.min(until)))
+            }
+            State::Proving | State::Connected | State::Ended => None, // OpenSSL's may be stale
+        };
+    }
+
+    /// Call until [`Output::Timeout`]; then wait for that moment or for input.
+    pub fn poll_output(&mut self) -> Output<'_> {
+        if let Some(datagram) = self.stream.get_mut().leave() {
+            self.lent = datagram;
+            return Output::Transmit(&self.lent);
+        }
+        match self.events.pop_front() {
+            Some(event) => Output::Event(event),
+            None => Output::Timeout(self.timeout),
+        }
+    }
+
+    fn receive(&mut self, now: Instant, datagram: &[u8]) {
+        match self.state {
+            State::New => {
+                self.start(now);
+                self.receive(now, datagram);
+            }
+            State::Handshaking { .. } => {
+                self.stream.get_mut().arrive(datagram);
+                self.shake_hands();
+            }
+            State::Proving | State::Connected => {
+                self.stream.get_mut().arrive(datagram);
+                self.read_on();
+            }
+            State::Ended => self.dropped += 1,
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        match self.state {
+            State::New => self.start(now),
+            State::Handshaking { until } => {
+                let given_up = openssl_timer::handle_timeout(&mut self.stream).is_err();
+                if given_up || now >= until {
+                    self.end(Event::Failed(Failure::NoAnswer));
+                }
+            }
+            State::Proving | State::Connected | State::Ended => {}
+        }
+    }
+
+    fn expect(&mut self, fingerprints: &[Fingerprint]) {
+        self.link.lock().expected = Some(fingerprints.to_vec());
+        if self.state == State::Proving {
+            self.prove();
+        }
+    }
+
+    fn close(&mut self) {
+        if matches!(self.state, State::Proving | State::Connected) {
+            self.send_close_notify();
+        }
+        self.state = State::Ended;
+    }
+
+    fn start(&mut self, now: Instant) {
+        self.state = State::Handshaking { until: now + HANDSHAKE_LIMIT };
+        self.shake_hands();
+    }
+
+    /// Lets OpenSSL read what arrived and answer it.
+    fn shake_hands(&mut self) {
+        match self.stream.do_handshake() {
+            Ok(()) => {
+                self.state = State::Proving;
+                self.prove();
+                self.read_on();
+            }
+            Err(error) if error.code() == ErrorCode::WANT_READ => {}
+            Err(error) => {
+                let failure = self.failure_of(&error);
+                self.end(Event::Failed(failure));
+            }
+        }
+    }
+
+    /// DTLS is done. Is the other side the signalled one? If that is known, the keys can go out.
+    fn prove(&mut self) {
+        let expected = self.link.lock().expected.clone();
+        let Some(expected) = expected else { return };
+        match self.connected(&expected) {
+            Ok(connected) => {
+                self.state = State::Connected;
+                self.events.push_back(Event::Connected(Box::new(connected)));
+            }
+            Err(failure) => {
+                self.send_close_notify();
+                self.end(Event::Failed(failure));
+            }
+        }
+    }
+
+    fn connected(&self, expected: &[Fingerprint]) -> Result<Connected, Failure> {
+        let ssl = self.stream.ssl();
+        let openssl = |error: openssl::error::ErrorStack| Failure::OpenSsl(error.to_string());
+        let profile = agreed_profile(ssl).ok_or(Failure::NoSharedProfile)?;
+        let der =
+            ssl.peer_certificate().map(|shown| shown.to_der()).transpose().map_err(openssl)?;
+        let der = der.unwrap_or_default(); // none can't be: it was asked for
+        if !Fingerprint::any_matches(expected, &der) {
+            let shown = Fingerprint::of(HashAlgorithm::Sha256, &der);
+            return Err(Failure::FingerprintMismatch { shown });
+        }
+        let algorithm = expected.iter().map(|f| f.algorithm).max();
+        let mut exported = vec![0; MasterKeys::exported_length(profile)];
+        ssl.export_keying_material(&mut exported, MasterKeys::LABEL, None).map_err(openssl)?;
+        let keys = MasterKeys::split(profile, self.role, &exported);
+        super::keys::wipe(&mut exported);
+        let cipher = ssl.current_cipher();
+        Ok(Connected {
+            version: ssl.version_str(),
+            cipher: cipher.and_then(|cipher| cipher.standard_name()).unwrap_or("unknown"),
+            profile,
+            remote_fingerprint: Fingerprint::of(algorithm.unwrap_or(HashAlgorithm::Sha256), &der),
+            remote_certificate: der,
+            keys: keys.map_err(|error| Failure::OpenSsl(error.to_string()))?,
+        })
+    }
+
+    /// Reads what comes after the handshake: a repeated flight, which OpenSSL answers with its own last
+    /// one; close_notify; application data, which nobody wants.
+    fn read_on(&mut self) {
+        let mut unwanted = [0; 2_048];
+        while matches!(self.state, State::Proving | State::Connected) {
+            match self.stream.ssl_read(&mut unwanted) {
+                Ok(_) => self.dropped += 1,
+                Err(error) if error.code() == ErrorCode::WANT_READ => return,
+                Err(error) if error.code() == ErrorCode::ZERO_RETURN => {
+                    self.send_close_notify(); // answered in kind (RFC 5246 section 7.2.1)
+                    self.end(Event::Closed);
+                }
+                Err(error) => {
+                    let failure = self.failure_of(&error);
+                    self.end(Event::Failed(failure));
+                }
+            }
+        }
+    }
+
+    fn send_close_notify(&mut self) {
+        // An error can only mean that OpenSSL has nothing left to say.
+        let _ = self.stream.shutdown();
+    }
+
+    fn end(&mut self, last: Event) {
+        self.state = State::Ended;
+        self.events.push_back(last);
+    }
+
+    /// Makes data of OpenSSL's error: what our callbacks said, what it received, what it sent.
+    fn failure_of(&mut self, error: &openssl::ssl::Error) -> Failure {
+        let mut shared = self.link.lock();
+        if let Some(verdict) = shared.verdict.take() {
+            return verdict;
+        }
+        let client_insists_on = shared.client_insists_on;
+        drop(shared);
+        let reasons = error.ssl_error().map(|stack| stack.errors()).unwrap_or_default();
+        let reasons =
+            || reasons.iter().filter(|r| r.library_code() == SSL_LIBRARY).map(|r| r.reason_code());
+        if reasons().any(|reason| reason == NO_SHARED_CIPHER) {
+            return Failure::NoSharedCipher { client_insists_on };
+        }
+        if let Some(alert) = reasons().find_map(|reason| u8::try_from(reason - RECEIVED_ALERT).ok())
+        {
+            return Failure::Alert { alert: Alert(alert), sender: Sender::Remote };
+        }
+        match self.stream.get_ref().leaving().find_map(Alert::find_fatal) {
+            Some(alert) => Failure::Alert { alert, sender: Sender::Local },
+            None => Failure::OpenSsl(error.to_string()),
+        }
+    }
+}
+
+/// OpenSSL's number for the part of it that is TLS (`ERR_LIB_SSL`).
+const SSL_LIBRARY: i32 = 20;
+/// OpenSSL's number for "no shared cipher".
+const NO_SHARED_CIPHER: i32 = 193;
+/// Added to the number of an alert that was received (`SSL_AD_REASON_OFFSET`).
+const RECEIVED_ALERT: i32 = 1_000;
