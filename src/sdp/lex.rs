@@ -51,13 +51,13 @@ impl<'a> Line<'a> {
         if line.value.is_empty() && letter != 's' {
             return Err(error(3, Reason::Invalid("a value is missing")));
         }
-        match line.value.find(['\0', '\r']) {
-            Some(at) => {
-                let part = line.value.get(at..).unwrap_or_default();
-                Err(line.error_at(part, Reason::Invalid("a control character inside a line")))
-            }
-            None => Ok(line),
+        let control = |byte| line.value.as_bytes().contains(&byte);
+        if control(b'\r') || control(0) {
+            let at = line.value.find(['\0', '\r']).unwrap_or_default();
+            let part = line.value.get(at..).unwrap_or_default();
+            return Err(line.error_at(part, Reason::Invalid("a control character inside a line")));
         }
+        Ok(line)
     }
 }
 
