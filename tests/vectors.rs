@@ -49,15 +49,6 @@ const LAYERS: &[Check] = &[
 const NOT_READ: &[(&str, &str)] = &[
     // turn
     ("channel-data", "turn: a later layer"),
-    // dtls_srtp
-    ("aes-ctr-keystream", UNDER_WAY),
-    ("cert-fingerprint", UNDER_WAY),
-    ("dtls-srtp-export", UNDER_WAY),
-    ("srtp", UNDER_WAY),
-    ("srtcp", UNDER_WAY),
-    ("srtp-kdf", UNDER_WAY),
-    ("srtp-sequence", UNDER_WAY),
-    ("srtcp-sequence", UNDER_WAY),
     // rtp
     ("rtp", UNDER_WAY),
     ("rtcp", UNDER_WAY),
