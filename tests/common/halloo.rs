@@ -1,0 +1,182 @@
+//! The binary itself, as a person or a script runs it: started, its events read, ended.
+//!
+//! Use it with `mod common { pub mod halloo; pub mod namespace; }`. It always runs with `--json`, whose
+//! lines are the events; messages on stderr are kept for whoever has to find out why a test failed.
+#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::namespace::Namespace;
+
+/// A running process and what it said so far.
+pub struct Halloo {
+    child: Child,
+    lines: Receiver<String>,
+    /// Every event so far, in order.
+    pub events: Vec<Value>,
+    messages: Arc<Mutex<String>>,
+}
+
+impl Halloo {
+    /// Starts `halloo ARGUMENTS --json`, in a namespace or here.
+    pub fn start(namespace: Option<&Namespace>, arguments: &[&str]) -> Self {
+        let program = env!("CARGO_BIN_EXE_halloo");
+        let mut command = match namespace {
+            Some(namespace) => namespace.command(program),
+            None => Command::new(program),
+        };
+        command.args(arguments).arg("--json").stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
+        });
+        let messages = Arc::new(Mutex::new(String::new()));
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn({
+            let messages = Arc::clone(&messages);
+            move || {
+                for line in stderr.lines().map_while(Result::ok) {
+                    messages.lock().unwrap().extend([line.as_str(), "\n"]);
+                }
+            }
+        });
+        Self { child, lines, events: Vec::new(), messages }
+    }
+
+    /// `halloo listen` on any port of loopback, ready; it sends a tone and records into a file.
+    pub fn listen(namespace: Option<&Namespace>, tone: u32, output: &Path, more: &[&str]) -> Self {
+        let input = format!("tone:{tone}");
+        let output = format!("file:{}", output.display());
+        let mut arguments = vec!["listen", "--input", &input, "--output", &output];
+        if !more.contains(&"--bind") {
+            arguments.extend(["--bind", "127.0.0.1:0"]);
+        }
+        arguments.extend(more);
+        let mut halloo = Self::start(namespace, &arguments);
+        halloo.wait_for("listening", |_| true);
+        halloo
+    }
+
+    /// Where it listens: the first URL it told, without a slash at its end.
+    pub fn url(&self) -> String {
+        let listening = self.events.iter().find(|event| event["event"] == "listening");
+        let url = listening.and_then(|event| event["urls"][0].as_str());
+        url.expect("a `listening` event with urls").trim_end_matches('/').to_owned()
+    }
+
+    /// Waits for an event by name and test, those that came before included.
+    pub fn wait_for(&mut self, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        self.wait_at_most(Duration::from_secs(30), name, holds)
+    }
+
+    /// The same with a limit of its own.
+    pub fn wait_at_most(
+        &mut self,
+        limit: Duration,
+        name: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let fits = |event: &Value| event["event"] == name && holds(event);
+        if let Some(event) = self.events.iter().find(|event| fits(event)) {
+            return event.clone();
+        }
+        let end = now() + limit;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(now())) {
+                Ok(line) => {
+                    let event: Value = serde_json::from_str(&line)
+                        .unwrap_or_else(|error| panic!("not JSON ({error}): {line}"));
+                    self.events.push(event.clone());
+                    if fits(&event) {
+                        return event;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("no such `{name}`{}", self.story()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("it ended without such `{name}`{}", self.story())
+                }
+            }
+        }
+    }
+
+    /// Takes in what it has said by now.
+    pub fn catch_up(&mut self) -> &[Value] {
+        let lines = self.lines.try_iter();
+        self.events.extend(lines.map(|line| serde_json::from_str::<Value>(&line).unwrap()));
+        &self.events
+    }
+
+    /// Asks it to end, as Ctrl-C and service managers do.
+    pub fn terminate(&mut self) {
+        self.signal("TERM");
+    }
+
+    /// Ends it at once: nothing is said to anyone.
+    pub fn kill(&mut self) {
+        self.signal("KILL");
+    }
+
+    fn signal(&self, name: &str) {
+        // `ip netns exec` has become halloo itself, so the number is right there, too.
+        let pid = self.child.id().to_string();
+        let done = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(done.success(), "no process {pid} to signal");
+    }
+
+    /// Waits until it has ended, not longer than `limit`.
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let end = now() + limit;
+        // Its end closes stdout, which ends the lines: an event, not a poll.
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(now())) {
+                Ok(line) => self.events.push(serde_json::from_str(&line).unwrap()),
+                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap(),
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end{}", self.story()),
+            }
+        }
+    }
+
+    /// What it wrote on stderr so far.
+    pub fn messages(&self) -> String {
+        self.messages.lock().unwrap().clone()
+    }
+
+    fn story(&self) -> String {
+        let events: Vec<_> = self.events.iter().map(Value::to_string).collect();
+        format!("\nevents:\n{}\nmessages:\n{}", events.join("\n"), self.messages())
+    }
+}
+
+impl Drop for Halloo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            self.catch_up();
+            eprintln!("halloo's story{}", self.story());
+        }
+    }
+}
+
+/// A path for a recording of this test, without the one of the last run.
+pub fn recording(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.wav"));
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+/// The tests' own clock, which halloo's code must not read.
+#[expect(clippy::disallowed_methods, reason = "a test of real processes runs in real time")]
+fn now() -> Instant {
+    Instant::now()
+}
