@@ -157,11 +157,11 @@ mod tests {
     type Rule =
         (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
-    /// (rfc8445-5.1.1.1, the machine's addresses, `--interface`, those used, with `~` before those
+    /// (the rule, the machine's addresses, `--interface`, those used, with `~` before those
     /// for local calls only)
     const RULES: &[Rule] = &[
         (
-            "an ordinary machine",
+            "rfc8445-5.1.1.1-2: an ordinary machine",
             &["lo 127.0.0.1", "lo ::1", "eth0 192.0.2.2", "eth0 2001:db8::2"],
             &[],
             &["192.0.2.2", "2001:db8::2", "~127.0.0.1", "~::1"],
@@ -173,7 +173,7 @@ mod tests {
             &["wlan0"],
             &["192.0.2.3"],
         ),
-        ("loopback named", &["eth0 192.0.2.2", "lo 127.0.0.1"], &["lo"], &["127.0.0.1"]),
+        ("rfc8445-5.1.1.1-1: loopback named", &["eth0 192.0.2.2", "lo 127.0.0.1"], &["lo"], &["127.0.0.1"]),
         (
             "both named",
             &["lo 127.0.0.1", "eth0 192.0.2.2"],
@@ -187,7 +187,7 @@ mod tests {
             &["192.0.2.9"],
         ),
         (
-            "link-local beside a global address",
+            "rfc8445-5.1.1.1-3: link-local beside a global address",
             &["eth0 fe80::1", "eth0 192.0.2.2", "wlan0 169.254.1.1"],
             &[],
             &["192.0.2.2", "169.254.1.1"],
@@ -211,7 +211,7 @@ mod tests {
             &["2001:db8::fc:ff:fe00:1", "2001:db8:1::77"],
         ),
         (
-            "no unicast, or none any more",
+            "rfc8445-5.1.1.1-3: no unicast, or none any more",
             &[
                 "a 0.0.0.0",
                 "a 224.0.0.1",
