@@ -4,7 +4,7 @@
 //! Left out: a task per call. One loop owns the sockets and all calls, because a packet that must
 //! first find its way to a sleeping task costs more than the packet itself.
 //!
-//! A datagram is read by `udp`, stamped by [`world`], named by `peer::Router`, and handed in place to
+//! A datagram is read by [`udp`], stamped by [`world`], named by `peer::Router`, and handed in place to
 //! its `peer::Peer` by [`driver`]; what the peer wants to send leaves by the same loop. Sound comes and
 //! goes through `sound`. [`impair`] makes all of it worse on request. [`interfaces`] says which of
 //! this machine's addresses a call may use.
@@ -12,11 +12,12 @@
 //! Calls come in over HTTP by `http_server`, which carries [`crate::signal`], and go out by
 //! [`http_client`] to a [`target`].
 //!
-//! Read first: [`driver`]. Then `udp`, `sound`. Next layer: [`crate::cli`].
+//! Read first: [`driver`]. Then [`udp`], `sound`. Next layer: [`crate::cli`].
 
 pub mod driver;
 pub mod http_client;
 pub mod impair;
 pub mod interfaces;
 pub mod target;
+pub mod udp;
 pub mod world;

@@ -1,0 +1,158 @@
+//! How the rest of the program talks to the driver: a cloneable handle, a question, an answer.
+//!
+//! Each method sends one command to the loop and awaits the one answer. HTTP may be slow, or stop
+//! listening half way: the loop never waits for it.
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::net::driver::{CallId, CallSummary, Caller, Refusal, TimedEvent};
+use crate::net::world::World;
+use crate::peer::stats::Report;
+use crate::sdp::{Description, Fragment};
+
+/// A running driver. Clones talk to the same one.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(super) commands: mpsc::UnboundedSender<Command>,
+    pub(super) events: broadcast::Sender<(CallId, TimedEvent)>,
+    pub(super) world: World,
+}
+
+/// An answer on its way back.
+pub(super) type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// What the loop can be asked. Each answer may find nobody listening any more.
+#[derive(Debug)]
+pub(super) enum Command {
+    AcceptOffer(Box<Description>, Caller, Answer<(CallId, Description)>),
+    MakeOffer(Caller, Answer<(CallId, Description)>),
+    AcceptAnswer(CallId, Box<Description>, Answer<()>),
+    Renegotiate(CallId, Box<Description>, Answer<Description>),
+    ApplyFragment(CallId, Box<Fragment>, Answer<Option<Fragment>>),
+    HangUp(CallId, Answer<()>),
+    Calls(Answer<Vec<CallSummary>>),
+    Call(CallId, Answer<CallSummary>),
+    Stats(CallId, Answer<Report>),
+    Follow(CallId, Answer<Followed>),
+    Shutdown(Answer<()>),
+}
+
+/// A call's events: those that were, and those to come (of all calls; pick by id), without a gap.
+pub type Followed = (Vec<TimedEvent>, broadcast::Receiver<(CallId, TimedEvent)>);
+
+impl Handle {
+    /// Answers an offer. The call is registered with its sockets before the answer is returned, so
+    /// that a check that overtakes the answer finds it.
+    ///
+    /// # Errors
+    /// The offer can't be taken, or no more calls are.
+    pub async fn accept_offer(
+        &self,
+        offer: Description,
+        caller: Caller,
+    ) -> Result<(CallId, Description), Refusal> {
+        self.ask(|answer| Command::AcceptOffer(Box::new(offer), caller, answer)).await
+    }
+
+    /// Makes an offer; [`Handle::accept_answer`] completes it.
+    ///
+    /// # Errors
+    /// No more calls are taken.
+    pub async fn make_offer(&self, caller: Caller) -> Result<(CallId, Description), Refusal> {
+        self.ask(|answer| Command::MakeOffer(caller, answer)).await
+    }
+
+    /// Applies the answer to our open offer.
+    ///
+    /// # Errors
+    /// The call is unknown, has no open offer, or the answer doesn't fit it.
+    pub async fn accept_answer(&self, id: CallId, answer: Description) -> Result<(), Refusal> {
+        self.ask(|reply| Command::AcceptAnswer(id, Box::new(answer), reply)).await
+    }
+
+    /// Answers a new offer on a running call: hold, resume, another direction, an ICE restart.
+    ///
+    /// # Errors
+    /// The call is unknown, our own offer is open, or the offer can't be taken; the call goes on as
+    /// it was.
+    pub async fn renegotiate(
+        &self,
+        id: CallId,
+        offer: Description,
+    ) -> Result<Description, Refusal> {
+        self.ask(|answer| Command::Renegotiate(id, Box::new(offer), answer)).await
+    }
+
+    /// Applies trickled candidates (RFC 8840); an ICE restart is answered with a fragment.
+    ///
+    /// # Errors
+    /// The call is unknown, or the fragment isn't for it.
+    pub async fn apply_fragment(
+        &self,
+        id: CallId,
+        fragment: Fragment,
+    ) -> Result<Option<Fragment>, Refusal> {
+        self.ask(|answer| Command::ApplyFragment(id, Box::new(fragment), answer)).await
+    }
+
+    /// Ends a call: RTCP BYE, then DTLS close_notify.
+    ///
+    /// # Errors
+    /// The call is unknown or has ended.
+    pub async fn hang_up(&self, id: CallId) -> Result<(), Refusal> {
+        self.ask(|answer| Command::HangUp(id, answer)).await
+    }
+
+    /// Every call, the oldest first; ended ones for another minute.
+    pub async fn calls(&self) -> Vec<CallSummary> {
+        self.ask(Command::Calls).await.unwrap_or_default()
+    }
+
+    /// One call.
+    ///
+    /// # Errors
+    /// The call is unknown.
+    pub async fn call(&self, id: CallId) -> Result<CallSummary, Refusal> {
+        self.ask(|answer| Command::Call(id, answer)).await
+    }
+
+    /// What `getStats()` would say of a call; of an ended one, what it said last.
+    ///
+    /// # Errors
+    /// The call is unknown.
+    pub async fn stats(&self, id: CallId) -> Result<Report, Refusal> {
+        self.ask(|answer| Command::Stats(id, answer)).await
+    }
+
+    /// All events of all calls from now on. A listener that is too slow loses the oldest.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<(CallId, TimedEvent)> {
+        self.events.subscribe()
+    }
+
+    /// A call's events from its beginning (`stats` left out), then all events to come.
+    ///
+    /// # Errors
+    /// The call is unknown.
+    pub async fn follow(&self, id: CallId) -> Result<Followed, Refusal> {
+        self.ask(|answer| Command::Follow(id, answer)).await
+    }
+
+    /// Hangs up every call and ends the driver; returns when all have been told, within 2 s. Later
+    /// requests are refused.
+    pub async fn shutdown(&self) {
+        let _already_ended = self.ask(Command::Shutdown).await;
+    }
+
+    /// The driver's clock: what `t` of an event counts from.
+    #[must_use]
+    pub fn world(&self) -> World {
+        self.world
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(command(answer)).map_err(|_| Refusal::ShuttingDown)?;
+        answered.await.unwrap_or(Err(Refusal::ShuttingDown))
+    }
+}

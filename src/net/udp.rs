@@ -1,0 +1,312 @@
+//! The UDP sockets: one for each usable address of this machine, shared by all calls.
+//!
+//! One socket per address and not one for all: a connectivity check must leave from the address that
+//! its candidate names (RFC 8445 section 5.1.1.1). One for all calls and not one per call: a packet
+//! costs the same however many calls there are, and a firewall needs one port.
+//!
+//! ```text
+//!                    poll_readable            receive, until nothing is left
+//! the kernel's buffer ----------> the loop wakes ----------> one buffer, lent to a Peer
+//! the kernel's buffer <---------------------------- send, or drop and count
+//! ```
+//! Sound that can't leave now is worth nothing later: a send that would block drops its packet.
+//! Errors that a stranger can cause (an ICMP "port unreachable" shows up as `ECONNREFUSED`) are counted
+//! and otherwise ignored.
+//!
+//! Comes from [`super::interfaces`]; goes to [`super::driver`].
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::task::{Context, Poll};
+
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+
+use crate::ice::PathId;
+use crate::net::interfaces::{self, Serves};
+
+/// The sockets of a driver. Never fewer than before: a path, once given to a call, stays.
+#[derive(Debug)]
+pub struct Sockets {
+    sockets: Vec<Bound>,
+    wanted: Vec<String>,
+    port: u16,
+    /// What was lost on our side.
+    pub counters: Counters,
+}
+
+/// Datagrams lost on our side of the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// The socket was busy: more than the network takes.
+    pub send_blocked: u64,
+    /// The system refused to send: no route, no permission, a vanished address.
+    pub send_failed: u64,
+    /// The system had an error to tell instead of a datagram.
+    pub receive_failed: u64,
+}
+
+#[derive(Debug)]
+struct Bound {
+    path: PathId,
+    local: SocketAddr,
+    serves: Serves,
+    socket: tokio::net::UdpSocket,
+    readiness: Readiness,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readiness {
+    Readable,
+    Drained,
+}
+
+/// A datagram that lies in the caller's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The socket it came to.
+    pub path: PathId,
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// How much of the buffer it fills.
+    pub length: usize,
+}
+
+/// No more sockets than this: each is a candidate, and each candidate costs the other side a check.
+const SOCKETS: usize = 16;
+/// Room for a burst while the loop is busy, as far as the system allows.
+const RECEIVE_BUFFER: usize = 4 << 20;
+const SEND_BUFFER: usize = 1 << 20;
+
+impl Sockets {
+    /// Binds a socket to every usable address; `port` 0 takes any free one.
+    ///
+    /// # Errors
+    /// The chosen port is in use, or the system names no addresses.
+    pub fn bind(wanted: &[String], port: u16) -> io::Result<Self> {
+        let mut sockets = Self {
+            sockets: Vec::new(),
+            wanted: wanted.to_vec(),
+            port,
+            counters: Counters::default(),
+        };
+        sockets.refresh()?;
+        Ok(sockets)
+    }
+
+    /// Binds a socket to each address that is new since the last time: a cable was plugged in.
+    ///
+    /// # Errors
+    /// As [`Sockets::bind`].
+    pub fn refresh(&mut self) -> io::Result<()> {
+        let addresses = interfaces::addresses()?;
+        for (address, serves) in interfaces::usable(&addresses, &self.wanted) {
+            let is_bound = self.sockets.iter().any(|bound| bound.local.ip() == address.ip);
+            if is_bound || self.sockets.len() >= SOCKETS {
+                continue;
+            }
+            match bind(address.ip, address.index, self.port) {
+                Ok(socket) => self.add(socket, serves)?,
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+                // An IPv6 address that is still being checked for duplicates can't be bound yet.
+                Err(error) => tracing::debug!(ip = %address.ip, %error, "not bound"),
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, socket: UdpSocket, serves: Serves) -> io::Result<()> {
+        let local = without_scope(socket.local_addr()?);
+        let path = PathId(u32::try_from(self.sockets.len()).unwrap_or(u32::MAX));
+        let socket = tokio::net::UdpSocket::from_std(socket)?;
+        self.sockets.push(Bound { path, local, serves, socket, readiness: Readiness::Drained });
+        Ok(())
+    }
+
+    /// The sockets that serve a call, the best first: that from which the signalling's other end is
+    /// reached, then the others, loopback last.
+    #[must_use]
+    pub fn serving(&self, signalling: Option<SocketAddr>) -> Vec<(PathId, SocketAddr)> {
+        let towards = signalling.and_then(|to| route_towards(to).ok());
+        let is_local = signalling.is_some_and(|to| to.ip().to_canonical().is_loopback());
+        let mut serving: Vec<_> = self
+            .sockets
+            .iter()
+            .filter(|bound| is_local || bound.serves == Serves::EveryCall)
+            .map(|bound| (bound.path, bound.local))
+            .collect();
+        serving.sort_by_key(|(_, local)| match local.ip() {
+            ip if ip.is_loopback() => 2,
+            ip if Some(ip) == towards => 0,
+            _ => 1,
+        });
+        serving
+    }
+
+    /// Ready when a socket may have datagrams; then call [`Sockets::receive`] until it has none.
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut any = Poll::Pending;
+        for bound in &mut self.sockets {
+            // An error of readiness shows again as one of receiving, and is counted there.
+            if bound.readiness == Readiness::Readable || bound.socket.poll_recv_ready(cx).is_ready()
+            {
+                bound.readiness = Readiness::Readable;
+                any = Poll::Ready(());
+            }
+        }
+        any
+    }
+
+    /// The next datagram of any socket; none when all are drained.
+    pub fn receive(&mut self, buffer: &mut [u8]) -> Option<Received> {
+        for bound in &mut self.sockets {
+            while bound.readiness == Readiness::Readable {
+                match bound.socket.try_recv_from(buffer) {
+                    Ok((length, from)) => {
+                        return Some(Received {
+                            path: bound.path,
+                            from: without_scope(from),
+                            length,
+                        });
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        bound.readiness = Readiness::Drained;
+                    }
+                    Err(_) => {
+                        // Taken off the socket by having been read; the next look finds the rest.
+                        self.counters.receive_failed += 1;
+                        bound.readiness = Readiness::Drained;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Sends a datagram now or never.
+    pub fn send(&mut self, path: PathId, to: SocketAddr, datagram: &[u8]) {
+        let bound = usize::try_from(path.0).ok().and_then(|place| self.sockets.get(place));
+        let Some(bound) = bound else { return };
+        // Past the runtime: it would first wait to be told that a new socket can be written to.
+        match SockRef::from(&bound.socket).send_to(datagram, &SockAddr::from(to)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.counters.send_blocked += 1;
+            }
+            Err(_) => self.counters.send_failed += 1,
+        }
+    }
+}
+
+fn bind(ip: IpAddr, index: u32, port: u16) -> io::Result<UdpSocket> {
+    let socket =
+        Socket::new(Domain::for_address((ip, port).into()), Type::DGRAM, Some(Protocol::UDP))?;
+    let address: SocketAddr = match ip {
+        IpAddr::V4(ip) => (ip, port).into(),
+        IpAddr::V6(ip) => {
+            socket.set_only_v6(true)?;
+            // The scope says which link a link-local address is on; other addresses ignore it.
+            let scope = if ip.is_unicast_link_local() { index } else { 0 };
+            SocketAddrV6::new(ip, port, 0, scope).into()
+        }
+    };
+    // As much as the system gives; less is no reason to have no call.
+    let _less = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    let _less = socket.set_send_buffer_size(SEND_BUFFER);
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// Candidates have no scope, so nothing above has: the socket's own binding names the link.
+fn without_scope(address: SocketAddr) -> SocketAddr {
+    (address.ip(), address.port()).into()
+}
+
+/// Our address from which `to` is reached. Nothing is sent: connecting a UDP socket only looks up the
+/// route.
+fn route_towards(to: SocketAddr) -> io::Result<IpAddr> {
+    let to = SocketAddr::new(to.ip().to_canonical(), to.port());
+    let any: SocketAddr = match to {
+        SocketAddr::V4(_) => ([0_u8; 4], 0).into(),
+        SocketAddr::V6(_) => ([0_u16; 8], 0).into(),
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(to)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    fn loopback() -> Sockets {
+        Sockets::bind(&["lo".to_owned(), "lo0".to_owned()], 0).unwrap()
+    }
+
+    fn local(sockets: &Sockets, ip: &str) -> (PathId, SocketAddr) {
+        let ip: IpAddr = ip.parse().unwrap();
+        *sockets.serving(None).iter().find(|(_, local)| local.ip() == ip).unwrap()
+    }
+
+    async fn readable(sockets: &mut Sockets) {
+        let readable = poll_fn(|cx| sockets.poll_readable(cx));
+        tokio::time::timeout(Duration::from_secs(5), readable).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_wake_up_serves_many_datagrams_on_both_families() {
+        let mut sockets = loopback();
+        for ip in ["127.0.0.1", "::1"] {
+            let (path, here) = local(&sockets, ip);
+            for n in 0..10_u8 {
+                sockets.send(path, here, &[n; 100]);
+            }
+            readable(&mut sockets).await;
+            let mut buffer = [0; 2_000];
+            for n in 0..10_u8 {
+                let received = sockets.receive(&mut buffer).expect("all at once");
+                assert_eq!(received, Received { path, from: here, length: 100 });
+                assert_eq!(buffer[0], n);
+            }
+            assert_eq!(sockets.receive(&mut buffer), None);
+        }
+        assert_eq!(sockets.counters, Counters::default());
+    }
+
+    #[tokio::test]
+    async fn a_port_where_nobody_listens_disturbs_nothing() {
+        let mut sockets = loopback();
+        let (path, here) = local(&sockets, "127.0.0.1");
+        let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        sockets.send(path, closed, b"anybody?");
+        sockets.send(path, here, b"still here");
+        readable(&mut sockets).await;
+        let mut buffer = [0; 100];
+        assert_eq!(sockets.receive(&mut buffer).unwrap().length, 10);
+    }
+
+    #[tokio::test]
+    async fn loopback_serves_only_calls_signalled_over_it_and_comes_last() {
+        let sockets = Sockets::bind(&[], 0).unwrap();
+        let elsewhere = sockets.serving(Some("192.0.2.77:80".parse().unwrap()));
+        assert!(elsewhere.iter().all(|(_, local)| !local.ip().is_loopback()), "{elsewhere:?}");
+        let here = sockets.serving(Some("[::ffff:127.0.0.1]:80".parse().unwrap()));
+        assert_eq!(here.len(), sockets.sockets.len());
+        let is_loopback: Vec<_> = here.iter().map(|(_, local)| local.ip().is_loopback()).collect();
+        assert!(is_loopback.is_sorted() && is_loopback.contains(&true), "{here:?}");
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_an_error_and_free_again_after_a_drop() {
+        let first = loopback();
+        let (_, taken) = local(&first, "127.0.0.1");
+        let lo = ["lo".to_owned(), "lo0".to_owned()];
+        let refused = Sockets::bind(&lo, taken.port()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+        drop(first);
+        let again = Sockets::bind(&lo, taken.port()).unwrap();
+        assert_eq!(local(&again, "127.0.0.1").1, taken);
+    }
+}
