@@ -19,7 +19,7 @@
 
 use std::net::SocketAddr;
 
-use super::message::TransactionId;
+use super::header::TransactionId;
 use super::value::{AlgorithmList, ErrorCode, Leading, Mac256, TypeList, Value};
 use super::xor_address::XorAddress;
 use crate::wire::{ParseError, Reader};

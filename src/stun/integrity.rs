@@ -142,7 +142,7 @@ const FINGERPRINT_MASK: u32 = 0x5354_554E;
 fn sealed<M: Mac + Clone>(keyed: &M, covered: &[u8], mac_len: usize) -> M {
     let mut mac = keyed.clone();
     if let Some(([t0, t1, _, _], rest)) = covered.split_first_chunk::<4>() {
-        let length = (covered.len() + 4 + mac_len).saturating_sub(super::message::HEADER_LEN);
+        let length = (covered.len() + 4 + mac_len).saturating_sub(super::header::HEADER_LEN);
         let [l0, l1] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
         mac.update(&[*t0, *t1, l0, l1]);
         mac.update(rest);

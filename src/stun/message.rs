@@ -1,143 +1,20 @@
-//! A STUN message: 20 bytes of header, then attributes (RFC 8489 section 5).
+//! A STUN message: a header, then attributes (RFC 8489 section 5).
 //!
-//! ```text
-//!  0                   1                   2                   3
-//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
-//! +---+---------------------------+-------------------------------+
-//! |0 0|  type: class and method   |  length of the attributes     |
-//! +---+---------------------------+-------------------------------+
-//! |                    magic cookie 0x2112A442                    |
-//! +---------------------------------------------------------------+
-//! |                    transaction id (96 bits)                   |
-//! +---------------------------------------------------------------+
-//! ```
 //! [`Message::parse`] walks all attributes once: framing and every known value are then known to be
 //! right, and the getters can't fail. It copies nothing. What follows the integrity attribute is not
 //! protected by it, so it is as if it were not there, except a second kind of integrity and
 //! FINGERPRINT (section 9): else anyone on the path could add USE-CANDIDATE to somebody's check.
 //!
-//! Comes from `peer::demux`; goes to `integrity.rs` for proof. Read next: `attribute.rs`.
+//! Comes from `peer::demux`; goes to `integrity.rs` for proof. Read first: `header.rs`. Read next:
+//! `attribute.rs`.
 
 use std::fmt;
 
-use rand::{Rng, RngExt};
-
 use super::attribute::{Attribute, types};
+use super::header::{Class, HEADER_LEN, MAGIC_COOKIE, Method, TransactionId, class_and_method};
 use super::integrity::{self, IntegrityError, IntegrityKey, IntegrityKind};
 use super::value::ErrorCode;
 use crate::wire::{ParseError, Reader};
-
-/// In every message since RFC 5389; tells STUN from what came before it.
-pub const MAGIC_COOKIE: u32 = 0x2112_A442;
-
-/// Length of the header.
-pub const HEADER_LEN: usize = 20;
-
-/// Whether a datagram looks like STUN: two zero bits and the cookie. FINGERPRINT makes it sure.
-#[must_use]
-pub fn is_stun(datagram: &[u8]) -> bool {
-    matches!(datagram, [0..=0x3f, _, _, _, 0x21, 0x12, 0xA4, 0x42, ..])
-}
-
-/// Pairs a response with its request; 96 bits that nobody can guess.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TransactionId(pub [u8; 12]);
-
-impl TransactionId {
-    /// A new one. `rng` must be cryptographically strong, as `StdRng` is: whoever can guess the id
-    /// can forge the answer of an unauthenticated server.
-    pub fn random(rng: &mut impl Rng) -> Self {
-        Self(rng.random())
-    }
-}
-
-impl fmt::Debug for TransactionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// What kind of message of a method it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// To be answered.
-    Request,
-    /// Not to be answered.
-    Indication,
-    /// Answer: done.
-    Success,
-    /// Answer: refused, with an ERROR-CODE.
-    Error,
-}
-
-/// What a message is about; 12 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Method(u16);
-
-impl Method {
-    /// "Where do you see me?" and, between peers, "do you hear me?" (RFC 8489).
-    pub const BINDING: Self = Self(0x001);
-    /// Give me an address on the relay (RFC 8656, as all that follow).
-    pub const ALLOCATE: Self = Self(0x003);
-    /// Keep my allocation.
-    pub const REFRESH: Self = Self(0x004);
-    /// Relay this datagram for me.
-    pub const SEND: Self = Self(0x006);
-    /// This datagram was relayed to you.
-    pub const DATA: Self = Self(0x007);
-    /// Let this address reach me.
-    pub const CREATE_PERMISSION: Self = Self(0x008);
-    /// Call this peer by a number, in 4 bytes instead of 36.
-    pub const CHANNEL_BIND: Self = Self(0x009);
-
-    /// A method by number; `None` if it has more than 12 bits.
-    #[must_use]
-    pub const fn new(number: u16) -> Option<Self> {
-        if number > 0xfff { None } else { Some(Self(number)) }
-    }
-
-    /// Its number.
-    #[must_use]
-    pub const fn number(self) -> u16 {
-        self.0
-    }
-}
-
-/// The header's first 16 bits. The two class bits stand among the method's, since RFC 3489 had put
-/// "response" at 0x0100 and "error" at 0x0010:
-///
-/// ```text
-///  bit 13 ...... 9  8  7 . 5  4  3 .. 0
-///     |M11 .... M7|C1|M6-M4|C0|M3 - M0|
-/// ```
-/// ```
-/// use halloo::stun::{Class, Method, message::message_type};
-/// assert_eq!(message_type(Class::Success, Method::BINDING), 0x0101);
-/// ```
-#[must_use]
-pub const fn message_type(class: Class, method: Method) -> u16 {
-    let class = match class {
-        Class::Request => 0,
-        Class::Indication => 0x0010,
-        Class::Success => 0x0100,
-        Class::Error => 0x0110,
-    };
-    let Method(m) = method;
-    class | (m & 0xf80) << 2 | (m & 0x070) << 1 | (m & 0x00f)
-}
-
-/// Class and method of a message type; its two top bits are not looked at.
-#[must_use]
-pub const fn class_and_method(message_type: u16) -> (Class, Method) {
-    let class = match message_type & 0x0110 {
-        0 => Class::Request,
-        0x0010 => Class::Indication,
-        0x0100 => Class::Success,
-        _ => Class::Error,
-    };
-    let t = message_type;
-    (class, Method((t & 0x3e00) >> 2 | (t & 0x00e0) >> 1 | (t & 0x000f)))
-}
 
 /// A message, borrowed from the datagram it came in.
 #[derive(Clone, Copy)]
@@ -395,7 +272,7 @@ getters! {
 
 impl fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {:#x} {:?} ", self.class, self.method.0, self.id)?;
+        write!(f, "{:?} {:#x} {:?} ", self.class, self.method.number(), self.id)?;
         f.debug_list().entries(self.every_attribute()).finish()
     }
 }
@@ -425,8 +302,8 @@ impl<'a> RawAttribute<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::MessageWriter;
     use super::super::value::TypeList;
+    use super::super::{MessageWriter, is_stun};
     use super::*;
     use crate::wire::Why;
 
@@ -460,8 +337,9 @@ mod tests {
         assert_eq!(message.verify_integrity(&wrong), Err(IntegrityError::Mismatch));
     }
 
+    /// rfc8489-5-1, rfc8489-5-2, rfc8489-6.3-2
     #[test]
-    fn rfc8489_5_1_and_5_2_what_is_no_stun_is_told_by_its_first_bytes() {
+    fn what_is_no_stun_is_told_by_its_first_bytes() {
         assert!(is_stun(REQUEST));
         let mut other = REQUEST.to_vec();
         other[0] |= 0x40;
@@ -474,8 +352,9 @@ mod tests {
         assert!(!is_stun(&REQUEST[..7]));
     }
 
+    /// rfc8489-5-6
     #[test]
-    fn rfc8489_5_6_the_length_counts_whole_words_to_the_end_of_the_datagram() {
+    fn the_length_counts_whole_words_to_the_end_of_the_datagram() {
         for (length, bytes) in [(0x57, REQUEST.len()), (0x5c, REQUEST.len()), (0x58, 100)] {
             let mut wrong = REQUEST[..bytes].to_vec();
             wrong[3] = length;
@@ -584,7 +463,7 @@ mod tests {
         assert_eq!(list, Some(vec![0x7ff0, 0x0033]));
     }
 
-    /// rfc8489-14.7-1
+    /// rfc8489-14.7-1, rfc8489-7-1
     #[test]
     fn fingerprint_is_last_or_the_message_is_none() {
         let bytes = written(&[Attribute::Fingerprint(0), Attribute::Priority(2)]);
@@ -603,19 +482,5 @@ mod tests {
         let name = "u".repeat(763);
         let bytes = written(&[Attribute::Username(&name)]);
         assert_eq!(Message::parse(&bytes).unwrap().username(), Some(name.as_str()));
-    }
-
-    /// rfc8489-5-3: the two ends of the range are not special, and no byte is fixed.
-    #[test]
-    fn transaction_ids_come_from_the_generator_they_are_given() {
-        use rand::SeedableRng;
-        let mut rng = rand::rngs::StdRng::seed_from_u64(7);
-        let ids: Vec<_> = (0..256).map(|_| TransactionId::random(&mut rng)).collect();
-        for byte in 0..12 {
-            let values: std::collections::HashSet<_> = ids.iter().map(|id| id.0[byte]).collect();
-            assert!(values.len() > 128, "byte {byte} takes {} values of 256", values.len());
-        }
-        let mut again = rand::rngs::StdRng::seed_from_u64(7);
-        assert_eq!(TransactionId::random(&mut again), ids[0], "the same seed, the same trace");
     }
 }

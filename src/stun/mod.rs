@@ -5,7 +5,7 @@
 //! machine without sockets has no use for them; the server's side of long-term credentials, because
 //! halloo is no TURN server.
 //!
-//! A datagram whose first byte is 0 to 3 comes from `peer::demux`, is read by [`message`], whose
+//! A datagram whose first byte is 0 to 3 comes from `peer::demux`, is read by [`header`] and [`message`], whose
 //! values [`attribute`], [`value`] and [`xor_address`] know, is proved by [`integrity`] with a key that
 //! [`credential`] made, matched to its [`transaction`], and leaves as an answer (written by
 //! [`writer`]) or an event to [`crate::ice`].
@@ -30,6 +30,7 @@
 
 pub mod attribute;
 pub mod credential;
+pub mod header;
 pub mod integrity;
 pub mod message;
 pub mod transaction;
@@ -39,8 +40,9 @@ pub mod xor_address;
 
 pub use attribute::Attribute;
 pub use credential::PasswordAlgorithm;
+pub use header::{Class, Method, TransactionId, is_stun};
 pub use integrity::{IntegrityError, IntegrityKey, IntegrityKind};
-pub use message::{Class, Message, Method, TransactionId, is_stun};
+pub use message::Message;
 pub use value::ErrorCode;
 pub use writer::MessageWriter;
 pub use xor_address::XorAddress;

@@ -18,7 +18,8 @@
 
 use std::time::Duration;
 
-use super::message::{Class, Message, TransactionId};
+use super::header::{Class, TransactionId};
+use super::message::Message;
 use super::value::ErrorCode;
 use crate::time::Instant;
 

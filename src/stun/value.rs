@@ -9,7 +9,7 @@
 
 use std::net::SocketAddr;
 
-use super::message::TransactionId;
+use super::header::TransactionId;
 use super::xor_address::{self, XorAddress};
 use crate::wire::{ParseError, Reader};
 

@@ -7,10 +7,9 @@
 //! Read next: `integrity.rs`.
 
 use super::attribute::{Attribute, types};
+use super::header::{Class, HEADER_LEN, MAGIC_COOKIE, Method, TransactionId, message_type};
 use super::integrity::{self, IntegrityKey, IntegrityKind, SHA256_LEN};
-use super::message::{
-    Class, HEADER_LEN, MAGIC_COOKIE, Message, Method, TransactionId, message_type,
-};
+use super::message::Message;
 use super::value::ErrorCode;
 
 /// A message under construction. Attributes in order, then integrity, then fingerprint.
@@ -175,7 +174,7 @@ mod tests {
         assert_eq!(message.data().map(<[u8]>::len), Some(65_500));
     }
 
-    /// rfc8489-5-5, rfc8489-6.3.1.1-3, rfc8489-9.1.3-4
+    /// rfc8489-5-5, rfc8489-6.3.1.1-2, rfc8489-6.3.1.1-3, rfc8489-9.1.3-4
     #[test]
     fn an_answer_carries_the_id_the_address_and_the_kind_of_proof_of_its_request() {
         let key = IntegrityKey::short_term("secret");
@@ -201,6 +200,23 @@ mod tests {
             assert_eq!(answer.verify_integrity(&key), Ok(()));
             assert_eq!(answer.username(), None);
         }
+    }
+
+    /// rfc8489-6.1-1: the longest check there can be, two ufrags of 256 characters aside (RFC 8839 has
+    /// them; ours have 4), and the longest answer fit into any network's packet.
+    #[test]
+    fn a_check_of_ours_fits_into_576_bytes() {
+        let mut out = Vec::new();
+        let name = "u".repeat(400);
+        MessageWriter::new(&mut out, Class::Request, Method::BINDING, ID)
+            .attribute(Attribute::Username(&name))
+            .attribute(Attribute::Priority(1))
+            .attribute(Attribute::IceControlling(1))
+            .attribute(Attribute::UseCandidate)
+            .integrity(&IntegrityKey::short_term("secret"))
+            .fingerprint()
+            .finish();
+        assert!(out.len() + 20 + 8 <= 576, "{} bytes, IP and UDP headers aside", out.len());
     }
 
     /// rfc8489-6.3.1-2: a Binding request is idempotent, so a copy gets the same answer.

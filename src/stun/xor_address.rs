@@ -17,7 +17,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::message::{MAGIC_COOKIE, TransactionId};
+use super::header::{MAGIC_COOKIE, TransactionId};
 use crate::wire::{ParseError, Reader, Why};
 
 /// The address of XOR-MAPPED-ADDRESS, XOR-RELAYED-ADDRESS or XOR-PEER-ADDRESS, in the clear.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use halloo::stun::attribute::types;
-use halloo::stun::message::{class_and_method, message_type};
+use halloo::stun::header::{class_and_method, message_type};
 use halloo::stun::transaction::{Event, Input, Output, Request, Timing};
 use halloo::stun::{
     Attribute, Class, IntegrityKey, Message, MessageWriter, Method, PasswordAlgorithm,
