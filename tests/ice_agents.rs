@@ -197,6 +197,23 @@ fn a_restart_changes_the_credentials_and_media_never_stops() {
 }
 
 #[test]
+fn a_second_restart_before_the_first_was_answered_keeps_media_where_it_is() {
+    // rfc8445-9-2
+    let mut world = World::pair(4, Weather::CLEAN, &[A], &[B]);
+    world.run_until(10_000);
+    world.tell(0, Input::Restart);
+    world.run_until(20_000);
+    world.tell(0, Input::Restart);
+    world.run_until(70_000);
+    assert!(world.nodes[0].agent.send_pair().is_some(), "consent is kept by the first credentials");
+    world.describe(0, 1);
+    world.describe(1, 0);
+    assert!(world.run_to_selection(71_000));
+    let stopped = |event: &Event| *event == Event::SendPair(None);
+    assert!(world.nodes.iter().all(|node| node.when(stopped).is_none()));
+}
+
+#[test]
 fn a_restart_moves_the_call_to_an_address_that_still_works() {
     let mut world = World::pair(5, Weather::CLEAN, &[A, "192.0.2.9"], &[B]);
     world.run_until(1_000);

@@ -354,7 +354,8 @@ fn a_request_without_fingerprint_is_not_stun_for_us() {
     let mut check = Vec::new();
     MessageWriter::new(&mut check, Class::Request, Method::BINDING, id)
         .attribute(Attribute::Username(&username))
-        .integrity(&key);
+        .integrity(&key)
+        .finish();
     hand.give(THEIRS, &check);
     assert!(hand.poll().is_empty());
     assert_eq!(hand.agent.dropped().malformed, 1);
@@ -614,6 +615,77 @@ fn of_several_nominations_the_highest_priority_counts_whatever_the_order() {
 #[test]
 fn a_silent_pair_is_left_when_the_controlling_side_nominates_another() {
     let mut hand = Hand::selected();
+    hand.wait(4_999);
+    hand.poll();
+    let check = hand.fitting_check(&[Attribute::UseCandidate]);
+    hand.give(ELSEWHERE, &check);
+    let back = hand.only_request();
+    hand.give(ELSEWHERE, &hand.answer(&back));
+    assert_eq!(hand.agent.send_pair(), Some((PathId(0), addr(THEIRS))), "a lower one, too early");
+    hand.wait(5_001);
+    hand.poll();
+    assert_eq!(hand.agent.state(), State::Disconnected);
+    let check = hand.fitting_check(&[Attribute::UseCandidate]);
+    hand.give(ELSEWHERE, &check);
+    hand.poll();
+    assert_eq!(hand.agent.send_pair(), Some((PathId(0), addr(ELSEWHERE))));
+    assert_eq!(hand.agent.state(), State::Connected);
+}
+
+#[test]
+fn what_goes_wrong_with_a_replaced_check_does_not_harm_the_pair() {
+    for bad in 0..3 {
+        let mut hand = Hand::new(Role::Controlled);
+        hand.candidate(THEIRS, HOST);
+        let first = hand.only_request();
+        let check = hand.fitting_check(&[Attribute::UseCandidate]);
+        hand.give(THEIRS, &check);
+        hand.wait(50);
+        let second = hand.only_request();
+        hand.give(THEIRS, &hand.answer(&second));
+        assert!(hand.agent.selected().is_some());
+        match bad {
+            0 => hand.give(THEIRS, &hand.error(&first, ErrorCode::SERVER_ERROR)),
+            1 => hand.give(ELSEWHERE, &hand.answer(&first)),
+            _ => hand.give(THEIRS, &hand.error(&first, ErrorCode::ROLE_CONFLICT)),
+        }
+        assert_eq!(hand.pair_states(), [PairState::Succeeded], "{bad}");
+        assert!(hand.agent.send_pair().is_some());
+    }
+}
+
+#[test]
+fn a_lite_peer_that_claims_our_role_only_loses_its_pair() {
+    let mut hand = Hand::early(Role::Controlling);
+    hand.tell(Input::RemoteLite);
+    hand.tell(Input::RemoteCredentials(hand.theirs.clone()));
+    hand.candidate(THEIRS, HOST);
+    let request = hand.only_request();
+    hand.give(THEIRS, &hand.error(&request, ErrorCode::ROLE_CONFLICT));
+    assert_eq!(hand.agent.role(), Role::Controlling);
+    assert_eq!(hand.pair_states(), [PairState::Failed]);
+}
+
+#[test]
+fn scope_and_flow_of_an_address_make_no_other_address() {
+    let mut hand = Hand::early(Role::Controlling);
+    hand.tell(Input::Restart);
+    let ours = "[fe80::1%3]:5000".parse().unwrap();
+    hand.tell(Input::LocalCandidate { path: PathId(1), addr: ours });
+    hand.tell(Input::RemoteCredentials(hand.theirs.clone()));
+    hand.candidate("[fe80::2]:6000", HOST);
+    let request = hand.only_request();
+    let answer = hand.answer_seeing(&request, "[fe80::1]:5000");
+    let from = "[fe80::2%3]:6000".parse().unwrap();
+    hand.tell(Input::Datagram { path: PathId(1), from, bytes: &answer });
+    assert_eq!(hand.pair_states(), [PairState::Succeeded]);
+    assert!(hand.agent.accepts(PathId(1), from));
+}
+
+#[test]
+fn silence_and_then_their_choice_of_a_new_address_moves_media_there() {
+    // As after a NAT has given the other side a new address.
+    let mut hand = Hand::selected();
     hand.wait(10_000);
     hand.poll();
     assert_eq!(hand.agent.state(), State::Disconnected);
@@ -677,6 +749,8 @@ fn after_the_choice_checks_are_still_answered() {
         let sent = hand.poll();
         assert_eq!(sent.len(), 1, "no check back");
         assert!(sent[0].is(Class::Success));
+        // rfc8445-12.2-1: media may come from an address that has proved itself.
+        assert!(hand.agent.accepts(PathId(0), addr(from)));
     }
 }
 

@@ -25,7 +25,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, canonical};
 use super::candidates::{Locals, Remotes};
 use super::check::Checks;
 use super::checklist::Checklist;
@@ -129,9 +129,11 @@ impl Agent {
             return;
         }
         match input {
-            Input::Datagram { path, from, bytes } => self.on_datagram(path, from, bytes),
+            Input::Datagram { path, from, bytes } => {
+                self.on_datagram(path, canonical(from), bytes);
+            }
             Input::Timer => {}
-            Input::LocalCandidate { path, addr } => self.on_local_candidate(path, addr),
+            Input::LocalCandidate { path, addr } => self.on_local_candidate(path, canonical(addr)),
             Input::LocalCandidatesDone => self.gathering = Gathering::Done,
             Input::RemoteCredentials(credentials) => self.on_remote_credentials(credentials),
             Input::RemoteLite => {

@@ -105,9 +105,8 @@ pub struct Candidate {
 #[must_use]
 pub const fn priority(type_preference: u8, local_preference: u16, component: u16) -> u32 {
     // `as` widens: a const fn can't call `From`.
-    ((type_preference as u32) << 24)
-        + ((local_preference as u32) << 8)
-        + 256u32.saturating_sub(component as u32)
+    let of_addresses = ((type_preference as u32) << 24) + ((local_preference as u32) << 8);
+    of_addresses.saturating_add(256u32.saturating_sub(component as u32))
 }
 
 /// What the local preference of a priority was, whatever its type.
@@ -177,6 +176,12 @@ impl Preferences {
         *given = given.saturating_add(1);
         preference
     }
+}
+
+/// The address as candidates have it: without the scope and flow that only this machine knows. A
+/// socket that is bound to a link-local address has its scope by itself.
+pub(super) fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip(), addr.port())
 }
 
 /// Whether packets can pass between the two: same family, and link-local IPv6 only with link-local

@@ -74,6 +74,10 @@ pub(super) struct Check {
 }
 
 impl Check {
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
     /// Since the last time it was sent: an answer to an earlier one makes this too short, never too
     /// long.
     pub(super) fn round_trip(&self, now: Instant) -> Duration {

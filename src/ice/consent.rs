@@ -30,6 +30,8 @@ use crate::time::Instant;
 pub(super) const EXPIRY: Duration = Duration::from_secs(30);
 /// Nothing heard for this long, two checks of either side: the connection is called disconnected.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
+/// Nothing heard for this long: a controlling side that checks several pairs has left this one.
+const QUIET: Duration = Duration::from_secs(5);
 /// The period between checks is 5 s, times 0.8 to 1.2, so that calls don't check in step.
 const PERIOD_MS: std::ops::RangeInclusive<u64> = 4_000..=6_000;
 /// At least 4 s apart and discarded after 30 s: no more can be open.
@@ -72,6 +74,12 @@ impl Consent {
 
     pub(super) fn is_silent(&self, now: Instant) -> bool {
         self.heard + SILENCE <= now
+    }
+
+    /// Their checks, which come every few seconds, have begun to fail here: if they choose another
+    /// pair now, they have a reason.
+    pub(super) fn is_quiet(&self, now: Instant) -> bool {
+        self.heard + QUIET <= now
     }
 
     /// If a check is due: its id. Each is sent once and never repeated.

@@ -6,6 +6,7 @@
 //! Waiting    --Send-----> InProgress   its turn: the check leaves
 //! InProgress --Answer---> Succeeded
 //! InProgress --Fail-----> Failed       no answer, or one that ends it
+//! Frozen     --Answer---> Succeeded    the check of another pair of ours showed that this one works
 //! Waiting    --Answer---> Succeeded    an earlier check of the pair was answered after all
 //! Failed     --Answer---> Succeeded
 //! Succeeded  --Fail-----> Failed       it was chosen, and then did not work
@@ -58,7 +59,9 @@ impl PairState {
             }
             (Self::Waiting, Yield) => Self::Frozen,
             (Self::Waiting, Send) => Self::InProgress,
-            (Self::InProgress | Self::Waiting | Self::Failed, Answer) => Self::Succeeded,
+            (Self::Frozen | Self::Waiting | Self::InProgress | Self::Failed, Answer) => {
+                Self::Succeeded
+            }
             (Self::InProgress | Self::Succeeded, Fail) => Self::Failed,
             (unchanged, _) => unchanged,
         }
@@ -75,7 +78,8 @@ impl PairState {
 #[must_use]
 pub fn pair_priority(controlling: u32, controlled: u32) -> u64 {
     let (g, d) = (u64::from(controlling), u64::from(controlled));
-    (g.min(d) << 32) + 2 * g.max(d) + u64::from(g > d)
+    // Priorities are below 2^31; larger ones, which a peer might send, must not overflow.
+    (g.min(d) << 32).saturating_add(2 * g.max(d) + u64::from(g > d))
 }
 
 /// Names a pair for the life of the agent; never used twice.
@@ -185,6 +189,11 @@ mod tests {
         let signals = [Unfreeze, Yield, Send, Answer, Fail, Trigger];
         let table = arrows_of(&states, &signals, PairState::after);
         assert_eq!(arrows_drawn(include_str!("pair.rs")), table);
+    }
+
+    #[test]
+    fn priorities_that_break_the_rules_do_not_overflow() {
+        assert_eq!(pair_priority(u32::MAX, u32::MAX), u64::MAX);
     }
 
     #[test]

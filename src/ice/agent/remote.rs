@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::super::candidate::{Candidate, Local, PathId, can_pair};
+use super::super::candidate::{Candidate, Local, PathId, can_pair, canonical};
 use super::super::candidates::{Added, is_usable, remote_base};
 use super::super::checklist::{Cause, NewPair};
 use super::super::credentials::Credentials;
@@ -69,7 +69,8 @@ impl Agent {
         self.add_remote(candidate);
     }
 
-    fn add_remote(&mut self, candidate: Candidate) {
+    fn add_remote(&mut self, mut candidate: Candidate) {
+        candidate.addr = canonical(candidate.addr);
         if !is_usable(&candidate) {
             self.dropped.unusable_candidates += 1;
             return;
@@ -133,14 +134,11 @@ impl Agent {
     pub(super) fn restart(&mut self) {
         let number = self.session.number.wrapping_add(1);
         let session = Session::new(number, Credentials::generate(&mut self.rng));
-        self.previous = Some(std::mem::replace(&mut self.session, session));
-        if self
-            .consent
-            .as_ref()
-            .is_some_and(|consent| consent.route.session.wrapping_add(1) != number)
-        {
-            // Two restarts without a choice between them: the keys of that pair are gone.
-            self.set_consent(None);
+        let last = std::mem::replace(&mut self.session, session);
+        // Restarted twice without a choice between: media is still where the session before it was.
+        let carries = self.consent.as_ref().map(|consent| consent.route.session);
+        if carries.is_none_or(|carries| carries == last.number) {
+            self.previous = Some(last);
         }
         self.started = None;
         if self.gathering == Gathering::Done {

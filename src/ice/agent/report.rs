@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::super::candidate::{Candidate, Kind, PathId};
+use super::super::candidate::{Candidate, Kind, PathId, canonical};
 use super::super::credentials::Credentials;
 use super::super::interface::{Dropped, PairReport, Role, SelectedPair};
 use super::super::pair::{LocalId, RemoteId};
@@ -78,6 +78,7 @@ impl Agent {
     /// check came from, or that they announced. What comes from elsewhere is not worth decrypting.
     #[must_use]
     pub fn accepts(&self, path: PathId, from: SocketAddr) -> bool {
+        let from = canonical(from);
         self.send_pair() == Some((path, from))
             || (self.state.is_alive()
                 && self.locals.base_of(path).is_some()

@@ -12,7 +12,6 @@ use super::super::checklist::{Cause, has_consent};
 use super::super::interface::Role;
 use super::super::message::{Answer, Outgoing, Refusal};
 use super::super::pair::{PairId, PairSignal, PairState};
-use super::super::state::State;
 use super::{Agent, MAX_OUTGOING};
 use crate::stun::{ErrorCode, Message};
 
@@ -145,7 +144,14 @@ impl Agent {
         let nominates = checked.nominates && self.role == Role::Controlled;
         let known = self.list.between(checked.path, checked.from).map(|pair| pair.id);
         let concluded = self.selected.is_some() && !nominates;
-        let id = if concluded { known } else { known.or_else(|| self.pair_checked(checked)) };
+        // Once a pair is chosen, a new address of theirs is only noted: their packets may come from it.
+        let remote = self.remotes.met(checked.from, checked.priority);
+        self.dropped.surplus_candidates += u64::from(remote.is_none());
+        let new = remote.filter(|_| known.is_none() && !concluded);
+        let id = known.or_else(|| {
+            let (local, _) = self.locals.base_of(checked.path)?;
+            self.pair(local, new?, Cause::Checked)
+        });
         let Some(id) = id else { return };
         if let Some(pair) = self.list.get_mut(id) {
             pair.figures.requests_received += 1;
@@ -158,15 +164,6 @@ impl Agent {
         if nominates {
             self.on_nominated_by_them(id);
         }
-    }
-
-    fn pair_checked(&mut self, checked: Checked) -> Option<PairId> {
-        let Some(remote) = self.remotes.met(checked.from, checked.priority) else {
-            self.dropped.surplus_candidates += 1;
-            return None;
-        };
-        let (local, _) = self.locals.base_of(checked.path)?;
-        self.pair(local, remote, Cause::Checked)
     }
 
     /// Our check of the pair goes to the front of the queue. One that is under way is given up, but
@@ -205,7 +202,8 @@ impl Agent {
         let outranks = selected.is_none_or(|selected| {
             selected.id != id && priority > selected.valid.map(|valid| valid.priority)
         });
-        let replaces = self.state == State::Disconnected && self.selected != Some(id);
+        let quiet = self.consent.as_ref().is_some_and(|consent| consent.is_quiet(self.now));
+        let replaces = quiet && self.selected != Some(id);
         if outranks || replaces {
             self.select(id);
         }

@@ -5,10 +5,12 @@
 
 use std::net::SocketAddr;
 
+use rand::RngExt;
+
 use super::super::candidate::PathId;
 use super::super::check::{Check, UseCandidate};
 use super::super::interface::Role;
-use super::super::pair::{LocalId, PairId, PairSignal, Valid};
+use super::super::pair::{LocalId, PairId, PairSignal, PairState, Valid};
 use super::Agent;
 use super::remote::priority_of;
 use crate::stun::{Class, Message, TransactionId};
@@ -53,13 +55,14 @@ impl Agent {
     }
 
     fn on_check_response(&mut self, check: &Check, message: &Message<'_>, symmetric: bool) {
-        let unknown = message.unknown_required().next().is_some();
-        if !symmetric || unknown {
-            return self.fail(check.pair);
-        }
+        let is_fit = symmetric && message.unknown_required().next().is_none();
         match (message.class(), message.xor_mapped_address()) {
-            (Class::Success, Some(mapped)) => self.on_success(check, mapped),
-            (Class::Error, _) if is_error(message, ROLE_CONFLICT) => self.on_role_conflict(check),
+            (Class::Success, Some(mapped)) if is_fit => self.on_success(check, mapped),
+            (Class::Error, _) if is_fit && is_error(message, ROLE_CONFLICT) => {
+                self.on_role_conflict(check);
+            }
+            // A cancelled check has been replaced: what went wrong with it says nothing.
+            _ if check.is_cancelled() => {}
             _ => self.fail(check.pair),
         }
     }
@@ -109,17 +112,23 @@ impl Agent {
     }
 
     /// The other side insists on the role we claimed (RFC 8445 section 7.2.5.1). Several checks may
-    /// come back so: what counts is the role that this one had claimed.
+    /// come back so: what counts is the role that this one had claimed. A pair that works goes on
+    /// working; one that was being checked is checked again. A lite peer has no say in it.
     fn on_role_conflict(&mut self, check: &Check) {
+        if self.remote_is_lite {
+            return self.fail(check.pair);
+        }
         self.give_way(check.request.role);
-        self.list.signal(check.pair, PairSignal::Fail);
-        self.list.trigger(check.pair);
+        let state = self.list.get(check.pair).map(|pair| pair.state);
+        if state == Some(PairState::InProgress) && !check.is_cancelled() {
+            self.list.trigger(check.pair);
+        }
     }
 
     fn give_way(&mut self, claimed: Role) {
         if self.role == claimed && !self.remote_is_lite {
             self.set_role(claimed.opposite());
-            self.tie_breaker = rand::RngExt::random(&mut self.rng);
+            self.tie_breaker = self.rng.random();
         }
     }
 
