@@ -146,6 +146,36 @@ fn without_any_candidate_failure_still_waits_for_the_other_sides_checks() {
 }
 
 #[test]
+fn failure_waits_for_checks_that_are_still_out() {
+    let mut world = World::new(3, Weather::CLEAN);
+    world.add(Config::new(Role::Controlling), &[A]);
+    world.add(Config::new(Role::Controlled), &[B]);
+    world.cut = true;
+    world.tell_credentials(1, 0);
+    world.run_until(10_000);
+    world.describe(1, 0);
+    world.run_until(100_000);
+    assert_eq!(world.nodes[0].when_state(State::Failed), Some(ms(49_500)));
+}
+
+#[test]
+fn both_sides_see_the_same_priorities() {
+    // rfc8445-6.1.2.3-1
+    let mut world = World::new(3, Weather::CLEAN);
+    world.cut = true;
+    world.add(Config::new(Role::Controlling), &[A, "192.0.2.9"]);
+    world.add(Config::new(Role::Controlled), &[B, "198.51.100.9"]);
+    world.exchange_all();
+    let seen = |node: usize| -> Vec<_> {
+        let both = |one: SocketAddr, other: SocketAddr| (one.min(other), one.max(other));
+        let pairs = world.nodes[node].agent.pairs();
+        pairs.map(|pair| (pair.priority, both(pair.local.addr, pair.remote.addr))).collect()
+    };
+    assert_eq!(seen(0).len(), 4);
+    assert_eq!(seen(0), seen(1));
+}
+
+#[test]
 fn a_shorter_patience_is_obeyed_while_checks_are_still_out() {
     let mut world = World::new(3, Weather::CLEAN);
     let patience = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use halloo::ice::{
     Agent, Candidate, Config, Credentials, Event, Input, Kind, Output, PairState, PathId, Role,
-    State, Transport,
+    State, Transport, pair_priority,
 };
 use halloo::stun::{
     Attribute, Class, ErrorCode, IntegrityKey, IntegrityKind, Message, MessageWriter, Method,
@@ -433,6 +433,103 @@ fn two_conflicts_from_one_role_change_it_once() {
     hand.give(THEIRS, &hand.error(&first, ErrorCode::ROLE_CONFLICT));
     hand.give(ELSEWHERE, &hand.error(&second, ErrorCode::ROLE_CONFLICT));
     assert_eq!(hand.agent.role(), Role::Controlled);
+    hand.wait(50);
+    let mut again = hand.requests();
+    hand.wait(50);
+    again.extend(hand.requests());
+    let breakers: Vec<_> = again.iter().map(|sent| sent.message().ice_controlled()).collect();
+    assert_eq!(breakers.len(), 2);
+    assert_eq!(breakers[0], breakers[1], "and the tie-breaker once");
+}
+
+#[test]
+fn the_choice_ends_all_other_checks() {
+    // rfc8445-8.1.2
+    let mut hand = Hand::new(Role::Controlled);
+    hand.candidate(THEIRS, HOST);
+    let first = hand.only_request();
+    for (port, below) in [(7_000, 256), (7_001, 512), (7_002, 768)] {
+        hand.candidate(&format!("198.51.100.3:{port}"), HOST - below);
+    }
+    hand.wait(50);
+    assert_eq!(hand.requests().len(), 1, "one of the others is out");
+    hand.give(THEIRS, &hand.answer(&first));
+    let check = hand.fitting_check(&[Attribute::UseCandidate]);
+    hand.give(THEIRS, &check);
+    hand.candidate("198.51.100.3:7003", HOST - 1_024);
+    for _ in 0..60 {
+        hand.wait(50);
+        assert!(hand.requests().is_empty(), "neither repeated nor begun");
+    }
+    assert_eq!(hand.agent.pairs().count(), 1);
+}
+
+#[test]
+fn a_check_that_was_replaced_is_not_repeated() {
+    // rfc8445-7.3.1.4-1: "will not retransmit"
+    let mut hand = Hand::new(Role::Controlled);
+    hand.candidate(THEIRS, HOST);
+    hand.only_request();
+    let check = hand.fitting_check(&[]);
+    hand.give(THEIRS, &check);
+    hand.wait(50);
+    let second = hand.only_request();
+    hand.wait(450);
+    assert!(hand.requests().is_empty(), "500 ms after the first");
+    hand.wait(50);
+    assert_eq!(hand.only_request().bytes, second.bytes, "500 ms after the second");
+}
+
+#[test]
+fn a_success_lets_its_foundation_go_before_lower_pairs() {
+    // rfc8445-7.2.5.3.3-1
+    let mut hand = Hand::new(Role::Controlled);
+    for (port, priority) in [(6_000, HOST), (6_001, HOST - 256)] {
+        let same = Candidate {
+            foundation: "same".into(),
+            ..host(&format!("198.51.100.2:{port}"), priority)
+        };
+        hand.tell(Input::RemoteCandidate(same));
+    }
+    hand.candidate(ELSEWHERE, HOST - 512);
+    let first = hand.only_request();
+    hand.give(THEIRS, &hand.answer(&first));
+    hand.wait(50);
+    assert_eq!(hand.only_request().to, addr("198.51.100.2:6001"));
+}
+
+#[test]
+fn a_candidate_met_before_its_line_gets_the_priority_of_the_line() {
+    let mut hand = Hand::new(Role::Controlled);
+    let check = hand.fitting_check(&[]);
+    hand.give(THEIRS, &check);
+    let before = hand.agent.pairs().next().unwrap().priority;
+    assert_eq!(before, pair_priority(REFLEXIVE, HOST), "they are controlling");
+    hand.candidate(THEIRS, HOST - 256);
+    let pairs: Vec<_> = hand.agent.pairs().map(|pair| (pair.priority, pair.remote.kind)).collect();
+    assert_eq!(pairs, [(pair_priority(HOST - 256, HOST), Kind::Host)]);
+}
+
+#[test]
+fn a_worse_line_than_the_reflexive_priority_still_replaces_it() {
+    let mut hand = Hand::new(Role::Controlled);
+    let check = hand.fitting_check(&[]);
+    hand.give(THEIRS, &check);
+    let line = Candidate { kind: Kind::Relayed, ..host(THEIRS, 16_777_215) };
+    hand.tell(Input::RemoteCandidate(line));
+    let pair = hand.agent.pairs().next().unwrap();
+    assert_eq!((pair.remote.kind, pair.remote.priority), (Kind::Relayed, 16_777_215));
+}
+
+#[test]
+fn a_change_of_roles_changes_all_pair_priorities() {
+    // rfc8445-6.1.2.3-1, rfc8445-7.3.1.1-2
+    let mut hand = Hand::new(Role::Controlled);
+    hand.candidate(THEIRS, HOST - 256);
+    let priority = |hand: &Hand| hand.agent.pairs().next().unwrap().priority;
+    assert_eq!(priority(&hand), pair_priority(HOST - 256, HOST));
+    hand.tell(Input::RemoteLite);
+    assert_eq!(priority(&hand), pair_priority(HOST, HOST - 256));
 }
 
 #[test]
@@ -712,6 +809,8 @@ fn the_controlling_side_nominates_one_pair_and_no_other_after_it() {
     assert!(hand.agent.selected().is_some());
     // A better candidate comes, and even checks us.
     hand.candidate(ELSEWHERE, HOST);
+    hand.wait(100);
+    assert!(hand.requests().is_empty(), "nobody checks it any more");
     let check = hand.fitting_check(&[]);
     hand.give(ELSEWHERE, &check);
     for _ in 0..100 {
@@ -862,6 +961,8 @@ fn early_checks_are_answered_remembered_and_limited() {
 fn an_early_nomination_is_remembered() {
     // rfc8445-7.3-2, rfc8445-7.3.1.5-1
     let mut hand = Hand::early(Role::Controlled);
+    let check = hand.fitting_check(&[]);
+    hand.give(THEIRS, &check);
     let check = hand.fitting_check(&[Attribute::UseCandidate]);
     hand.give(THEIRS, &check);
     hand.poll();
@@ -951,6 +1052,9 @@ fn after_a_restart_old_checks_are_answered_and_new_ones_counted_by_the_new_name(
     hand.theirs = Credentials { ufrag: "new+".into(), pwd: "their+second+password+24".into() };
     hand.tell(Input::RemoteCredentials(hand.theirs.clone()));
     assert_eq!(hand.agent.pairs().count(), 0, "that check came from the old ufrag");
+    hand.give(THEIRS, &old);
+    assert!(hand.poll()[0].is(Class::Success));
+    assert_eq!(hand.agent.dropped().unknown_senders, 0, "the old session's name is known");
     assert_eq!(hand.agent.send_pair(), Some((PathId(0), addr(THEIRS))));
 }
 

@@ -171,6 +171,13 @@ mod tests {
     }
 
     #[test]
+    fn better_pairs_whose_checks_keep_coming_do_not_put_it_off_for_ever() {
+        let pairs = [pair(3, InProgress, Some(560)), pair(2, Succeeded, Some(70))];
+        let choice = choose(ms(565), &pairs, Some(ms(70)), Expect::Nothing);
+        assert_eq!(choice, Choice::Wait(ms(570)));
+    }
+
+    #[test]
     fn better_pairs_that_have_not_left_are_waited_for_but_not_for_ever() {
         for state in [Waiting, Frozen] {
             let pairs = [pair(3, state, None), pair(2, Succeeded, Some(70))];

@@ -82,7 +82,7 @@ impl Agent {
         let Some(pair) = self.list.get_mut(valid) else { return };
         let nominates = check.request.use_candidate == UseCandidate::Yes;
         let nominated = match self.role {
-            Role::Controlling => nominates && check.request.role == Role::Controlling,
+            Role::Controlling => nominates,
             Role::Controlled => pair.nominate_when_valid,
         };
         if nominated {
