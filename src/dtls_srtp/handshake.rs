@@ -19,7 +19,7 @@
 //!
 //! `Expect` may come at any time: an answer's fingerprint often comes after the first datagrams. No key
 //! leaves before it matched. Proving and Connected read on, because only then does OpenSSL repeat its
-//! last flight for a peer that lost it.
+//! last flight for a peer that asks for it; `last_flight` doesn't wait for that.
 //!
 //! OpenSSL draws its own randomness and repeats flights by the wall clock; that timer is read into
 //! [`Output::Timeout`] relative to the caller's `now`. Its view of the network is `openssl_queue`, what
@@ -30,10 +30,11 @@ use std::time::Duration;
 
 use openssl::ssl::{ErrorCode, SslStream};
 
-use super::alert::{Alert, Sender};
-use super::certificate::{Certificate, CertificateKind, Fingerprint, HashAlgorithm};
+use super::certificate::{Certificate, Fingerprint, HashAlgorithm};
 use super::error::Error;
+use super::failure::Failure;
 use super::keys::{MasterKeys, SrtpProfile};
+use super::last_flight::LastFlight;
 use super::openssl_config::{Link, agreed_profile, new_ssl};
 use super::openssl_queue::Queue;
 use super::openssl_timer;
@@ -58,6 +59,8 @@ pub enum Input<'a> {
     /// The signalled fingerprints. Another call replaces them while the handshake runs; none at all
     /// means that no certificate will do.
     Expect(&'a [Fingerprint]),
+    /// An SRTP packet was opened: the other side has finished too, and needs nothing repeated.
+    Heard,
     /// Hang up.
     Close,
 }
@@ -101,40 +104,6 @@ pub struct Connected {
     pub keys: MasterKeys,
 }
 
-/// Why there will be no keys.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// Nobody answered, or the answers stopped.
-    #[error("no answer")]
-    NoAnswer,
-    /// One side refused to go on.
-    #[error("{} alert {alert}", match .sender { Sender::Local => "our", Sender::Remote => "their" })]
-    Alert {
-        /// Which alert.
-        alert: Alert,
-        /// Whose.
-        sender: Sender,
-    },
-    /// We are the server, and the client's cipher suites don't go with our certificate.
-    #[error("no shared cipher")]
-    NoSharedCipher {
-        /// The only kind of certificate that its suites are for.
-        client_insists_on: Option<CertificateKind>,
-    },
-    /// No SRTP profile in common: there is no media without SRTP (RFC 8827 section 6.5).
-    #[error("no shared SRTP profile")]
-    NoSharedProfile,
-    /// The certificate is not the signalled one: somebody else answered (RFC 5763 section 5).
-    #[error("the certificate {shown} is not the signalled one")]
-    FingerprintMismatch {
-        /// The one shown, by SHA-256.
-        shown: Fingerprint,
-    },
-    /// OpenSSL failed otherwise.
-    #[error("OpenSSL: {0}")]
-    OpenSsl(String),
-}
-
 /// From the start until somebody must have answered.
 pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
 
@@ -155,6 +124,7 @@ pub struct Handshake {
     link: Link,
     state: State,
     events: VecDeque<Event>,
+    last_flight: LastFlight,
     timeout: Option<Instant>,
     lent: Vec<u8>,
     dropped: u64,
@@ -179,6 +149,7 @@ impl Handshake {
             link,
             state: State::New,
             events: VecDeque::new(),
+            last_flight: LastFlight::default(),
             timeout: Some(Instant::ZERO),
             lent: Vec::new(),
             dropped: 0,
@@ -213,6 +184,7 @@ impl Handshake {
             Input::Datagram(bytes) => self.receive(now, bytes),
             Input::Timer => self.tick(now),
             Input::Expect(fingerprints) => self.expect(fingerprints),
+            Input::Heard => self.last_flight = LastFlight::default(),
             Input::Close => self.close(),
         }
         self.timeout = match self.state {
@@ -221,7 +193,8 @@ impl Handshake {
                 let resend = openssl_timer::remaining(self.stream.ssl()).map(|left| now + left);
                 Some(resend.map_or(until, |resend| resend.min(until)))
             }
-            State::Proving | State::Connected | State::Ended => None, // OpenSSL's may be stale
+            State::Proving | State::Connected => self.last_flight.due(), // OpenSSL's may be stale
+            State::Ended => None,
         };
     }
 
@@ -245,7 +218,7 @@ impl Handshake {
             }
             State::Handshaking { .. } => {
                 self.stream.get_mut().arrive(datagram);
-                self.shake_hands();
+                self.shake_hands(now);
             }
             State::Proving | State::Connected => {
                 self.stream.get_mut().arrive(datagram);
@@ -264,7 +237,12 @@ impl Handshake {
                     self.end(Event::Failed(Failure::NoAnswer));
                 }
             }
-            State::Proving | State::Connected | State::Ended => {}
+            State::Proving | State::Connected => {
+                if let Some(flight) = self.last_flight.again(now) {
+                    flight.iter().for_each(|datagram| self.stream.get_mut().send(datagram));
+                }
+            }
+            State::Ended => {}
         }
     }
 
@@ -284,22 +262,22 @@ impl Handshake {
 
     fn start(&mut self, now: Instant) {
         self.state = State::Handshaking { until: now + HANDSHAKE_LIMIT };
-        self.shake_hands();
+        self.shake_hands(now);
     }
 
     /// Lets OpenSSL read what arrived and answer it.
-    fn shake_hands(&mut self) {
+    fn shake_hands(&mut self, now: Instant) {
         match self.stream.do_handshake() {
             Ok(()) => {
                 self.state = State::Proving;
+                if self.role == Role::Server {
+                    self.last_flight = LastFlight::sent(now, self.stream.get_ref().leaving());
+                }
                 self.prove();
                 self.read_on();
             }
             Err(error) if error.code() == ErrorCode::WANT_READ => {}
-            Err(error) => {
-                let failure = self.failure_of(&error);
-                self.end(Event::Failed(failure));
-            }
+            Err(error) => self.fail(&error),
         }
     }
 
@@ -358,10 +336,7 @@ impl Handshake {
                     self.send_close_notify(); // answered in kind (RFC 5246 section 7.2.1)
                     self.end(Event::Closed);
                 }
-                Err(error) => {
-                    let failure = self.failure_of(&error);
-                    self.end(Event::Failed(failure));
-                }
+                Err(error) => self.fail(&error),
             }
         }
     }
@@ -376,34 +351,9 @@ impl Handshake {
         self.events.push_back(last);
     }
 
-    /// Makes data of OpenSSL's error: what our callbacks said, what it received, what it sent.
-    fn failure_of(&mut self, error: &openssl::ssl::Error) -> Failure {
-        let mut shared = self.link.lock();
-        if let Some(verdict) = shared.verdict.take() {
-            return verdict;
-        }
-        let client_insists_on = shared.client_insists_on;
-        drop(shared);
-        let reasons = error.ssl_error().map(|stack| stack.errors()).unwrap_or_default();
-        let reasons =
-            || reasons.iter().filter(|r| r.library_code() == SSL_LIBRARY).map(|r| r.reason_code());
-        if reasons().any(|reason| reason == NO_SHARED_CIPHER) {
-            return Failure::NoSharedCipher { client_insists_on };
-        }
-        if let Some(alert) = reasons().find_map(|reason| u8::try_from(reason - RECEIVED_ALERT).ok())
-        {
-            return Failure::Alert { alert: Alert(alert), sender: Sender::Remote };
-        }
-        match self.stream.get_ref().leaving().find_map(Alert::find_fatal) {
-            Some(alert) => Failure::Alert { alert, sender: Sender::Local },
-            None => Failure::OpenSsl(error.to_string()),
-        }
+    fn fail(&mut self, error: &openssl::ssl::Error) {
+        let failure =
+            Failure::classify(error, &mut self.link.lock(), self.stream.get_ref().leaving());
+        self.end(Event::Failed(failure));
     }
 }
-
-/// OpenSSL's number for the part of it that is TLS (`ERR_LIB_SSL`).
-const SSL_LIBRARY: i32 = 20;
-/// OpenSSL's number for "no shared cipher".
-const NO_SHARED_CIPHER: i32 = 193;
-/// Added to the number of an alert that was received (`SSL_AD_REASON_OFFSET`).
-const RECEIVED_ALERT: i32 = 1_000;

@@ -15,7 +15,7 @@ use openssl::ssl::{
 use openssl::x509::{X509Ref, X509StoreContext, X509StoreContextRef, X509VerifyResult};
 
 use super::certificate::{CertificateKind, Fingerprint, HashAlgorithm};
-use super::handshake::Failure;
+use super::failure::Failure;
 use super::keys::SrtpProfile;
 use super::openssl_timer;
 

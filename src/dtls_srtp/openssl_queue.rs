@@ -13,14 +13,22 @@ pub(super) struct Queue {
     leaving: VecDeque<Vec<u8>>,
 }
 
-/// More than a repeated flight with a long certificate chain; past it the oldest are lost, as a
-/// network would lose them.
+/// More than a repeated flight with a long certificate chain.
 const LEAVING_MAX: usize = 64;
 
 impl Queue {
     /// Lays down a datagram for OpenSSL to read. It reads until nothing is left, so none waits here.
     pub(super) fn arrive(&mut self, datagram: &[u8]) {
         self.arrived = Some(datagram.to_vec());
+    }
+
+    /// Sends a datagram beside OpenSSL's own; past the limit the oldest is lost, as a network would
+    /// lose it.
+    pub(super) fn send(&mut self, datagram: &[u8]) {
+        if self.leaving.len() == LEAVING_MAX {
+            self.leaving.pop_front();
+        }
+        self.leaving.push_back(datagram.to_vec());
     }
 
     /// The next datagram to send.
@@ -43,10 +51,7 @@ impl Read for Queue {
 
 impl Write for Queue {
     fn write(&mut self, datagram: &[u8]) -> io::Result<usize> {
-        if self.leaving.len() == LEAVING_MAX {
-            self.leaving.pop_front();
-        }
-        self.leaving.push_back(datagram.to_vec());
+        self.send(datagram);
         Ok(datagram.len())
     }
 
