@@ -32,13 +32,13 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, StreamTrait};
 use cpal::{SampleFormat, Stream, StreamConfig};
 
-use super::frame::{Channels, Frame};
+use super::frame::{Channels, Frame, SAMPLE_RATE};
 use super::ring::{CaptureRing, Gauge, Layout, PlaybackRing};
 use crate::time::Instant;
 pub use choose::{DeviceInfo, Devices, FormatInfo, list};
 use stream::OneWay;
 pub use watch::Lost;
-use watch::{BackOff, Health, LOOK_EVERY, Pace, Watch};
+use watch::{BackOff, Buffer, Health, LOOK_EVERY, Pace, Watch};
 
 /// Which device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +104,15 @@ impl Capture {
     /// # Errors
     /// There is none, or it can't be opened.
     pub fn open(choice: Choice, channels: Channels) -> Result<Self, OpenError> {
-        Ok(Self { supervised: Supervised::start(choice, channels)? })
+        Self::open_at(SAMPLE_RATE, choice, channels)
+    }
+
+    /// Opens it at another rate than 48 kHz, if it can do that one: for cards that lie about theirs.
+    ///
+    /// # Errors
+    /// There is none, or it can't be opened.
+    pub fn open_at(rate: u32, choice: Choice, channels: Channels) -> Result<Self, OpenError> {
+        Ok(Self { supervised: Supervised::start(Wish { choice, channels, rate })? })
     }
 
     /// The next 10 ms, if they are there; call until they aren't. Silence at the right pace while the
@@ -140,7 +148,19 @@ impl Playback {
     /// # Errors
     /// There is none, or it can't be opened.
     pub fn open(choice: Choice, channels: Channels) -> Result<Self, OpenError> {
-        Ok(Self { supervised: Supervised::start(choice, channels)?, callbacks: 0, for_ring: 0 })
+        Self::open_at(SAMPLE_RATE, choice, channels)
+    }
+
+    /// Opens it at another rate than 48 kHz, if it can do that one: for cards that lie about theirs.
+    ///
+    /// # Errors
+    /// There is none, or it can't be opened.
+    pub fn open_at(rate: u32, choice: Choice, channels: Channels) -> Result<Self, OpenError> {
+        Ok(Self {
+            supervised: Supervised::start(Wish { choice, channels, rate })?,
+            callbacks: 0,
+            for_ring: 0,
+        })
     }
 
     /// How many frames to [`Self::push`] now. One per 10 ms while the loudspeaker is away.
@@ -173,6 +193,14 @@ impl Playback {
     }
 }
 
+/// What is to be opened.
+#[derive(Debug)]
+struct Wish {
+    choice: Choice,
+    channels: Channels,
+    rate: u32,
+}
+
 /// Input or output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
@@ -193,12 +221,12 @@ struct Supervised<R> {
 }
 
 impl<R: OneWay> Supervised<R> {
-    fn start(choice: Choice, channels: Channels) -> Result<Self, OpenError> {
+    fn start(wish: Wish) -> Result<Self, OpenError> {
         let (alive, ended) = mpsc::channel();
         let (events, driver_events) = mpsc::channel();
         let (rings, driver_rings) = mpsc::channel();
         let (first, opened) = mpsc::channel();
-        let supervisor = Supervisor { choice, channels, ended, events, rings };
+        let supervisor = Supervisor { wish, ended, events, rings };
         thread::Builder::new()
             .name(format!("sound {:?}", R::DIRECTION).to_lowercase())
             .spawn(move || supervisor.run(&first))
@@ -224,8 +252,7 @@ impl<R: OneWay> Supervised<R> {
 
 /// The thread that owns the stream.
 struct Supervisor<R> {
-    choice: Choice,
-    channels: Channels,
+    wish: Wish,
     ended: Receiver<()>,
     events: Sender<Event>,
     rings: Sender<(R, Arc<Gauge>)>,
@@ -234,14 +261,16 @@ struct Supervisor<R> {
 impl<R: OneWay> Supervisor<R> {
     fn run(self, first: &Sender<Result<(), OpenError>>) {
         let mut back_off = BackOff::default();
+        let mut buffer = Buffer::default();
         let mut ever = false;
         loop {
-            let wait = match self.open() {
+            let wait = match self.open(buffer) {
                 Ok(stream) => {
                     let _ = first.send(Ok(()));
                     ever = true;
                     let Some(lost) = self.watch(&stream, &mut back_off) else { return };
                     drop(stream);
+                    buffer.after(lost);
                     let _ = self.events.send(Event::Lost(lost));
                     back_off.after_failure()
                 }
@@ -257,11 +286,11 @@ impl<R: OneWay> Supervisor<R> {
         }
     }
 
-    fn open(&self) -> Result<Running, OpenError> {
+    fn open(&self, buffer: Buffer) -> Result<Running, OpenError> {
         let _quiet = choose::Quiet::new();
         let host = cpal::default_host();
-        let device = choose::find(&host, R::DIRECTION, &self.choice)?;
-        let (config, format) = choose::format(&device, R::DIRECTION, self.channels)
+        let device = choose::find(&host, R::DIRECTION, &self.wish.choice)?;
+        let (config, format) = choose::format(&device, R::DIRECTION, &self.wish, buffer)
             .ok_or_else(|| self.unusable("it offers no format that we know"))?;
         let gauge = Arc::new(Gauge::default());
         let built = self.build(&device, config, format, &gauge).or_else(|_| {
@@ -289,14 +318,14 @@ impl<R: OneWay> Supervisor<R> {
     ) -> Result<(Stream, R), String> {
         let layout = Layout { rate: config.sample_rate, channels: config.channels.into() };
         let (callback, ring) =
-            R::ends(layout, self.channels, gauge).map_err(|error| error.to_string())?;
+            R::ends(layout, self.wish.channels, gauge).map_err(|error| error.to_string())?;
         let stream = stream::build(device, config, format, callback, gauge.clone());
         stream.map(|stream| (stream, ring)).map_err(|error| error.to_string())
     }
 
     /// A default device that isn't there means that the machine has no sound.
     fn unusable(&self, why: &str) -> OpenError {
-        match self.choice {
+        match self.wish.choice {
             Choice::Default => OpenError::NoSound,
             Choice::Named(_) => OpenError::NotUsable(why.to_owned()),
         }
@@ -332,7 +361,7 @@ impl<R: OneWay> Supervisor<R> {
         let _quiet = choose::Quiet::new();
         let now = choose::default_device(&cpal::default_host(), R::DIRECTION);
         let now = now.and_then(|device| device.id().ok());
-        self.choice == Choice::Default && now.is_some() && now != running.id
+        self.wish.choice == Choice::Default && now.is_some() && now != running.id
     }
 
     fn handle_dropped(&self, within: Duration) -> bool {

@@ -9,8 +9,8 @@ use cpal::traits::{DeviceTrait, HostTrait};
 use cpal::{Device, Host, SampleFormat, StreamConfig, SupportedBufferSize};
 use serde::Serialize;
 
-use super::{Choice, Direction, OpenError};
-use crate::audio::frame::{Channels, SAMPLE_RATE};
+use super::watch::Buffer;
+use super::{Choice, Direction, OpenError, Wish};
 
 /// What the machine has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -168,17 +168,18 @@ pub(super) fn find(
     )
 }
 
-/// The format nearest to ours: 48 kHz, our number of channels, `f32`. The card's own conversions are
+/// The format nearest to the wish: its rate, its number of channels, `f32`. The card's own conversions are
 /// seldom better than ours, and ours are never worse than needed.
 pub(super) fn format(
     device: &Device,
     direction: Direction,
-    channels: Channels,
+    wish: &Wish,
+    buffer: Buffer,
 ) -> Option<(StreamConfig, SampleFormat)> {
-    let wanted = u16::try_from(channels.count()).unwrap_or(1);
+    let wanted = u16::try_from(wish.channels.count()).unwrap_or(1);
     let ranges = ranges(device, direction);
     let best = ranges.iter().filter(|range| known(range.sample_format())).min_by_key(|range| {
-        let rate = rate_within(range);
+        let rate = rate_within(range, wish.rate);
         let fewer = range.channels() < wanted;
         let format = match range.sample_format() {
             SampleFormat::F32 => 0,
@@ -187,16 +188,10 @@ pub(super) fn format(
             _ => 3,
         };
         // A rate below 16 kHz costs more than a channel.
-        (
-            rate < 16_000,
-            fewer,
-            range.channels().abs_diff(wanted),
-            rate.abs_diff(SAMPLE_RATE),
-            format,
-        )
+        (rate < 16_000, fewer, range.channels().abs_diff(wanted), rate.abs_diff(wish.rate), format)
     })?;
-    let rate = rate_within(best);
-    let period = rate / 50;
+    let rate = rate_within(best, wish.rate);
+    let period = rate / 1_000 * buffer.millis();
     let buffer_size = match best.buffer_size() {
         SupportedBufferSize::Range { min, max } if min <= max => {
             cpal::BufferSize::Fixed(period.clamp(*min, *max))
@@ -207,8 +202,8 @@ pub(super) fn format(
     Some((config, best.sample_format()))
 }
 
-fn rate_within(range: &cpal::SupportedStreamConfigRange) -> u32 {
-    SAMPLE_RATE.clamp(range.min_sample_rate(), range.max_sample_rate().max(range.min_sample_rate()))
+fn rate_within(range: &cpal::SupportedStreamConfigRange, wanted: u32) -> u32 {
+    wanted.clamp(range.min_sample_rate(), range.max_sample_rate().max(range.min_sample_rate()))
 }
 
 fn known(format: SampleFormat) -> bool {

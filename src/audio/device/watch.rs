@@ -67,8 +67,8 @@ impl Watch {
         self.still = if callbacks == self.callbacks { self.still + 1 } else { 0 };
         (self.callbacks, self.errors) = (callbacks, errors);
         self.since_told = self.since_told.saturating_add(1);
-        // A sound server that was asleep takes up to two seconds for the first.
-        let patience = if callbacks == 0 { FIRST_LOOKS } else { LOOKS };
+        // A sound server that was asleep fills its buffers, and then takes up to two seconds.
+        let patience = if callbacks < STARTING { FIRST_LOOKS } else { LOOKS };
         if gauge.gone() {
             Health::Lost(Lost::Gone)
         } else if new_errors > ERRORS_A_LOOK {
@@ -87,6 +87,8 @@ impl Watch {
 
 /// Half a second.
 const LOOKS: u32 = 10;
+/// Callbacks until a stream runs evenly.
+const STARTING: u64 = 8;
 /// Three seconds.
 const FIRST_LOOKS: u32 = 60;
 /// 100 a second.
@@ -114,6 +116,34 @@ impl BackOff {
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How much a callback is asked to take: little, so that there is little delay, but where the machine
+/// is too slow for that (streams die of it), more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Buffer {
+    millis: u32,
+}
+
+impl Buffer {
+    pub(super) const fn millis(self) -> u32 {
+        self.millis
+    }
+
+    pub(super) fn after(&mut self, lost: Lost) {
+        if lost == Lost::Errors {
+            self.millis = (self.millis * 2).min(LARGEST_BUFFER);
+        }
+    }
+}
+
+impl Default for Buffer {
+    /// Sound servers make two thirds of it.
+    fn default() -> Self {
+        Self { millis: 20 }
+    }
+}
+
+const LARGEST_BUFFER: u32 = 80;
 
 /// Stands in for a device that doesn't move: one frame per 10 ms, once it has stood still for 60.
 #[derive(Debug, Default)]
@@ -183,7 +213,7 @@ mod tests {
         assert_eq!(looks_until_lost(&mut watch, &gauge), 60);
         let layout = Layout { rate: 48_000, channels: 1 };
         let (mut callback, _ring) = ring::capture(layout, Channels::Mono, &gauge).unwrap();
-        callback.heard(&[0.0_f32; 480], |sample| sample);
+        (0..8).for_each(|_| callback.heard(&[0.0_f32; 480], |sample| sample));
         assert_eq!(watch.look(&gauge), Health::Fine);
         assert_eq!(looks_until_lost(&mut watch, &gauge), 10);
         gauge.set_gone();
@@ -197,6 +227,16 @@ mod tests {
         assert_eq!(waits, [100, 200, 400, 800, 1_600, 2_000, 2_000, 2_000]);
         back_off.succeeded();
         assert_eq!(back_off.after_failure().as_millis(), 100);
+    }
+
+    #[test]
+    fn errors_enlarge_the_buffer_but_nothing_else_does() {
+        let mut buffer = Buffer::default();
+        buffer.after(Lost::Gone);
+        buffer.after(Lost::Stalled);
+        assert_eq!(buffer.millis(), 20);
+        (0..5).for_each(|_| buffer.after(Lost::Errors));
+        assert_eq!(buffer.millis(), 80);
     }
 
     #[test]

@@ -1,0 +1,196 @@
+//! A sound server without a sound card: PulseAudio in user space, with a loudspeaker that we can hear
+//! and a microphone that we can speak into.
+//!
+//! Use it with `mod common { pub mod listen; pub mod pulse; }`. Programs that are to use it get
+//! [`SoundServer::environment`]; there ALSA's `default` is this server. [`SoundServer::say`] plays into
+//! the microphone, [`SoundServer::record`] writes down what the loudspeaker plays. All processes end when
+//! it is dropped. Packages: pulseaudio, pulseaudio-utils, libasound2-plugins.
+#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::cast_possible_truncation)]
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use std::{fs, thread};
+
+use super::listen::Recording;
+
+/// A running server.
+#[derive(Debug)]
+pub struct SoundServer {
+    folder: PathBuf,
+    rate: u32,
+    server: Option<Child>,
+    /// Keep the cards awake: asleep, they take up to two seconds to answer.
+    listeners: Vec<Child>,
+}
+
+impl SoundServer {
+    /// Starts one at 48 kHz, in a folder of its own.
+    pub fn start() -> Self {
+        let name = format!("halloo-sound-{}-{:?}", std::process::id(), thread::current().id());
+        let name: String = name.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect();
+        Self::start_in(&std::env::temp_dir().join(name), 48_000)
+    }
+
+    /// Starts one whose cards have this rate, in this folder, which it makes and removes.
+    pub fn start_in(folder: &Path, rate: u32) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        let socket = folder.join("pulse.socket");
+        let script = format!(
+            ".fail\n\
+             load-module module-native-protocol-unix auth-anonymous=1 socket={socket}\n\
+             load-module module-null-sink sink_name=speaker rate={rate} channels=1 format=float32le\n\
+             load-module module-null-sink sink_name=micfeed rate={rate} channels=1 format=float32le\n\
+             load-module module-remap-source source_name=mic master=micfeed.monitor\n\
+             set-default-sink speaker\n\
+             set-default-source mic\n",
+            socket = socket.display()
+        );
+        fs::write(folder.join("script.pa"), script).unwrap();
+        let mut server =
+            Self { folder: folder.to_owned(), rate, server: None, listeners: Vec::new() };
+        server.restart();
+        server
+    }
+
+    /// What a program needs in its environment to find it.
+    pub fn environment(&self) -> Vec<(&'static str, OsString)> {
+        environment(&self.folder)
+    }
+
+    /// Ends the server as a crash would. Programs that use it notice by errors.
+    pub fn kill(&mut self) {
+        for child in self.listeners.drain(..).chain(self.server.take()) {
+            end(child);
+        }
+    }
+
+    /// Starts the server again.
+    pub fn restart(&mut self) {
+        let _ = fs::remove_file(self.folder.join("pulse.socket"));
+        let log = fs::File::create(self.folder.join("server.log")).unwrap();
+        let started = self
+            .command("pulseaudio")
+            .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit"])
+            .args(["--use-pid-file=no", "--realtime=no", "--high-priority=no", "-F"])
+            .arg(self.folder.join("script.pa"))
+            .stderr(log)
+            .spawn();
+        self.server = Some(started.unwrap_or_else(|error| missing("pulseaudio", &error)));
+        self.wait_until_ready();
+        for card in ["speaker.monitor", "micfeed.monitor"] {
+            let listener = self.client("parec", card).arg("--raw").spawn();
+            self.listeners.push(listener.unwrap_or_else(|error| missing("parec", &error)));
+        }
+    }
+
+    fn wait_until_ready(&mut self) {
+        for _ in 0..200 {
+            let asked = self.command("pactl").arg("info").stderr(Stdio::null()).status();
+            if asked.unwrap_or_else(|error| missing("pactl", &error)).success() {
+                return;
+            }
+            if self.server.as_mut().unwrap().try_wait().unwrap().is_some() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(50)); // nothing tells when it listens
+        }
+        let log = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
+        panic!("the sound server does not start:\n{log}");
+    }
+
+    /// Plays a recording into the microphone, from now on. It ends when the answer is dropped.
+    pub fn say(&self, recording: &Recording) -> Running {
+        let path = self.folder.join("said.wav");
+        recording.write(&path);
+        let speaker = self.client("paplay", "micfeed").arg(&path).spawn();
+        Running(speaker.unwrap_or_else(|error| missing("paplay", &error)))
+    }
+
+    /// Writes down what the loudspeaker plays, from now on.
+    pub fn record(&self) -> Tape {
+        let path = self.folder.join("heard.raw");
+        let file = fs::File::create(&path).unwrap();
+        let recorder = self
+            .client("parec", "speaker.monitor")
+            .args(["--raw", "--format=s16le", "--channels=1"])
+            .arg(format!("--rate={}", self.rate))
+            .stdout(file)
+            .spawn();
+        let recorder = Running(recorder.unwrap_or_else(|error| missing("parec", &error)));
+        Tape { recorder, path, rate: self.rate }
+    }
+
+    fn client(&self, program: &str, device: &str) -> Command {
+        let mut command = self.command(program);
+        command.arg("--latency-msec=20").arg(format!("--device={device}"));
+        command
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.envs(self.environment()).stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+}
+
+/// The environment that names the server of this folder, whether it runs yet or not.
+pub fn environment(folder: &Path) -> Vec<(&'static str, OsString)> {
+    let mut socket = OsString::from("unix:");
+    socket.push(folder.join("pulse.socket"));
+    vec![("XDG_RUNTIME_DIR", folder.into()), ("HOME", folder.into()), ("PULSE_SERVER", socket)]
+}
+
+impl Drop for SoundServer {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A process that ends when this is dropped.
+#[derive(Debug)]
+pub struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What the loudspeaker plays.
+#[derive(Debug)]
+pub struct Tape {
+    recorder: Running,
+    path: PathBuf,
+    rate: u32,
+}
+
+impl Tape {
+    /// Stops, and gives what was heard.
+    pub fn stop(self) -> Recording {
+        drop(self.recorder);
+        let bytes = fs::read(&self.path).unwrap();
+        let samples = bytes
+            .chunks_exact(2)
+            .map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0)
+            .collect();
+        Recording { rate: self.rate, samples }
+    }
+}
+
+fn end(mut child: Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn missing(program: &str, error: &std::io::Error) -> ! {
+    panic!(
+        "{program} can't be started ({error}); this test needs: \
+         apt-get install pulseaudio pulseaudio-utils libasound2-plugins"
+    );
+}

@@ -1,0 +1,246 @@
+//! Microphone and loudspeaker for real: through cpal, ALSA and a sound server, judged by ear.
+//!
+//! Each test runs twice: outside it starts itself again as a process whose environment names a sound
+//! server (a program can't change its own); inside it does what its name says.
+#![cfg(all(feature = "device", target_os = "linux"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::cast_possible_truncation, clippy::print_stdout, unreachable_pub)]
+#![allow(clippy::disallowed_methods, reason = "a real sound card keeps real time")]
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant as Clock};
+
+use common::listen::Recording;
+use common::pulse::{self, SoundServer};
+use halloo::audio::device::{self, Capture, Choice, Event, OpenError, Playback};
+use halloo::audio::{Channels, Frame, Source};
+use halloo::time::Instant;
+
+mod common {
+    pub mod listen;
+    pub mod pulse;
+}
+
+/// Inside, the folder for the server; outside, runs the test of this name inside and answers `None`.
+fn inside(test: &str) -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os(INSIDE) {
+        return Some(folder.into());
+    }
+    // A socket's path must not be longer than 107 bytes.
+    let short: String = test.chars().take(20).collect();
+    let folder = std::env::temp_dir().join(format!("halloo-{}-{short}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut run = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .envs(pulse::environment(&folder))
+        .env(INSIDE, &folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let end = Clock::now() + Duration::from_secs(90);
+    while run.try_wait().unwrap().is_none() {
+        if Clock::now() > end {
+            let _ = run.kill();
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let run = run.wait_with_output().unwrap();
+    let _ = std::fs::remove_dir_all(&folder);
+    let said = String::from_utf8_lossy(&run.stdout);
+    let complained = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}\n{complained}");
+    assert!(!complained.contains("ALSA"), "noise on the terminal:\n{complained}");
+    print!("{said}");
+    None
+}
+
+const INSIDE: &str = "HALLOO_TEST_SOUND_FOLDER";
+
+/// A driver's loop without a call: what the microphone hears is kept, the loudspeaker gets `source`.
+struct Loop {
+    start: Clock,
+    capture: Capture,
+    playback: Playback,
+    source: Source,
+    heard: Vec<f32>,
+    frames_played: usize,
+    events: Vec<(f64, &'static str, Event)>,
+}
+
+impl Loop {
+    fn new(rate: u32, source: Source) -> Self {
+        Self {
+            start: Clock::now(),
+            capture: Capture::open_at(rate, Choice::Default, Channels::Mono).unwrap(),
+            playback: Playback::open_at(rate, Choice::Default, Channels::Mono).unwrap(),
+            source,
+            heard: Vec::new(),
+            frames_played: 0,
+            events: Vec::new(),
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    fn run(&mut self, seconds: f64) {
+        self.run_until(seconds, |_| false);
+    }
+
+    /// Whether `enough` came true within so many seconds.
+    fn run_until(&mut self, seconds: f64, enough: impl Fn(&Self) -> bool) -> bool {
+        let end = self.seconds() + seconds;
+        let mut frame = Frame::silence(Channels::Mono);
+        while self.seconds() < end {
+            let now = Instant::from(self.start.elapsed());
+            while self.capture.take(now, &mut frame) {
+                self.heard.extend_from_slice(frame.samples());
+            }
+            for _ in 0..self.playback.wanted(now) {
+                self.source.next(&mut frame);
+                self.playback.push(&frame);
+                self.frames_played += 1;
+            }
+            let at = self.seconds();
+            while let Some(event) = self.capture.next_event() {
+                self.events.push((at, "capture", event));
+            }
+            while let Some(event) = self.playback.next_event() {
+                self.events.push((at, "playback", event));
+            }
+            if enough(self) {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(5)); // the driver's tick
+        }
+        false
+    }
+
+    fn heard(&self) -> Recording {
+        Recording { rate: 48_000, samples: self.heard.clone() }
+    }
+
+    fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.events.iter().filter(|(_, _, event)| wanted(event)).count()
+    }
+}
+
+fn assert_tone(what: &str, recording: &Recording, hz: f64, level: f64) {
+    let pitch = recording.pitch().unwrap_or_else(|| panic!("{what}: nothing is heard"));
+    let seen = recording.level();
+    println!("{what}: {pitch:.2} Hz, {seen:.1} dBFS, purity {:.4}", recording.purity(hz));
+    assert!((pitch - hz).abs() < hz / 200.0, "{what}: {pitch} Hz instead of {hz}");
+    assert!((seen - level).abs() < 1.0, "{what}: {seen} dBFS instead of {level}");
+    // Where the machine is too busy for its sound server, a few samples are lost now and then.
+    let tenths = (recording.seconds() * 10.0) as usize;
+    let tenth = |n: usize| recording.between(n as f64 / 10.0, (n + 1) as f64 / 10.0).purity(hz);
+    let clean = (0..tenths).filter(|n| tenth(*n) > 0.99).count();
+    assert!(clean * 2 > tenths, "{what}: only {clean} of {tenths} tenths are the tone");
+}
+
+#[test]
+fn microphone_and_loudspeaker_carry_a_tone_each() {
+    let Some(folder) = inside("microphone_and_loudspeaker_carry_a_tone_each") else { return };
+    let server = SoundServer::start_in(&folder, 48_000);
+    let speaking = server.say(&Recording::tone(440.0, 0.5, 10.0, 48_000));
+    let mut driver = Loop::new(48_000, Source::tone(700.0));
+    driver.run(1.0);
+    let tape = server.record();
+    driver.run(2.5);
+    let played = tape.stop();
+    drop(speaking);
+    assert_tone("microphone", &driver.heard().last(1.5), 440.0, -9.0);
+    assert_tone("loudspeaker", &played.last(1.5), 700.0, -13.5);
+    let expected = driver.seconds() * 48_000.0;
+    let captured = driver.heard.len() as f64;
+    assert!((captured - expected).abs() < 15_000.0, "{captured} samples in {expected}");
+}
+
+#[test]
+fn the_call_goes_on_while_the_sound_server_is_dead_and_with_sound_when_it_is_back() {
+    let name = "the_call_goes_on_while_the_sound_server_is_dead_and_with_sound_when_it_is_back";
+    let Some(folder) = inside(name) else { return };
+    let mut server = SoundServer::start_in(&folder, 48_000);
+    let speaking = server.say(&Recording::tone(440.0, 0.5, 30.0, 48_000));
+    let mut driver = Loop::new(48_000, Source::tone(700.0));
+    driver.run(1.5);
+
+    server.kill();
+    drop(speaking);
+    let lost = |driver: &Loop| driver.count(|event| matches!(event, Event::Lost(_))) >= 2;
+    assert!(driver.run_until(3.0, lost), "nobody noticed: {:?}", driver.events);
+    driver.events.clear();
+    let (heard, played, at) = (driver.heard.len(), driver.frames_played, driver.seconds());
+    driver.run(1.0);
+    let seconds = driver.seconds() - at;
+    let captured = (driver.heard.len() - heard) as f64 / 48_000.0;
+    let taken = (driver.frames_played - played) as f64 / 100.0;
+    assert!((captured / seconds - 1.0).abs() < 0.1, "{captured} s of silence in {seconds} s");
+    assert!((taken / seconds - 1.0).abs() < 0.1, "{taken} s taken in {seconds} s");
+    assert!(driver.heard().last(0.5).level() < -100.0);
+    assert!(driver.events.len() < 5, "events storm too: {:?}", driver.events);
+
+    server.restart();
+    let speaking = server.say(&Recording::tone(523.0, 0.5, 30.0, 48_000));
+    let opened = |driver: &Loop| driver.count(|event| matches!(event, Event::Opened(_))) >= 2;
+    assert!(driver.run_until(8.0, opened), "not reopened: {:?}", driver.events);
+    driver.run(2.0);
+    let tape = server.record();
+    driver.run(2.0);
+    let played = tape.stop();
+    drop(speaking);
+    assert_tone("microphone, again", &driver.heard().last(1.0), 523.0, -9.0);
+    assert_tone("loudspeaker, again", &played.last(1.0), 700.0, -13.5);
+}
+
+#[test]
+fn a_sound_card_of_44100_hz_keeps_the_pitch() {
+    let Some(folder) = inside("a_sound_card_of_44100_hz_keeps_the_pitch") else { return };
+    let server = SoundServer::start_in(&folder, 44_100);
+    let speaking = server.say(&Recording::tone(440.0, 0.5, 30.0, 44_100));
+    let mut driver = Loop::new(44_100, Source::tone(700.0));
+    driver.run(2.0);
+    let tape = server.record();
+    driver.run(2.5);
+    let played = tape.stop();
+    drop(speaking);
+    let at_44100 = |event: &Event| matches!(event, Event::Opened(opened) if opened.rate == 44_100);
+    assert!(driver.count(at_44100) >= 2, "{:?}", driver.events);
+    assert_tone("microphone", &driver.heard().last(1.5), 440.0, -9.0);
+    assert_tone("loudspeaker", &played.last(1.5), 700.0, -13.5);
+}
+
+#[test]
+fn an_unknown_device_is_answered_with_the_list() {
+    let Some(folder) = inside("an_unknown_device_is_answered_with_the_list") else { return };
+    let _server = SoundServer::start_in(&folder, 48_000);
+    let named = Choice::Named("No Such Headset".to_owned());
+    match Capture::open(named, Channels::Mono) {
+        Err(OpenError::Unknown { name, known }) => {
+            assert_eq!(name, "No Such Headset");
+            assert!(known.contains(&"pulse".to_owned()), "{known:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let devices = device::list();
+    let default = devices.outputs.iter().find(|device| device.default).unwrap();
+    assert_eq!(default.name, "default");
+    assert!(default.formats.iter().any(|format| format.format == "f32"), "{default:?}");
+    assert!(Playback::open(Choice::Named("pulse".to_owned()), Channels::Stereo).is_ok());
+}
+
+#[test]
+fn a_machine_without_sound_says_so_and_nothing_else() {
+    let Some(_folder) = inside("a_machine_without_sound_says_so_and_nothing_else") else { return };
+    assert!(device::list().is_empty(), "{:?}", device::list());
+    for opened in [
+        Capture::open(Choice::Default, Channels::Mono).err(),
+        Playback::open(Choice::Default, Channels::Mono).err(),
+    ] {
+        assert_eq!(opened, Some(OpenError::NoSound));
+    }
+}
