@@ -476,6 +476,59 @@ fn feedback_and_extensions_are_agreed_on_only_if_we_do_them() {
 }
 
 #[test]
+fn only_extensions_that_fit_and_go_both_ways_are_agreed_on() {
+    let mid = |id: &str| {
+        let offer = chromium().replace("extmap:4 ", &format!("extmap:{id} "));
+        answered(&offer, &Capabilities::default()).0.extensions.mid
+    };
+    assert_eq!(mid("14"), Some(14));
+    assert_eq!(mid("15"), None, "one byte has no room for it (RFC 8285 section 4.2)");
+    assert_eq!(mid("7/sendrecv"), Some(7));
+    assert_eq!(mid("7/sendonly"), None);
+}
+
+#[test]
+fn a_codec_offered_twice_is_taken_once() {
+    let offer = chromium()
+        .replace("SAVPF 111", "SAVPF 112 111")
+        .replace("a=rtpmap:111", "a=rtpmap:112 opus/48000/2\r\na=rtpmap:111");
+    let (_, answer) = answered(&offer, &Capabilities::default());
+    assert_eq!(answer.media[0].formats, ["112", "0", "8", "110", "126"]);
+}
+
+#[test]
+fn telephone_events_need_a_codec_of_their_clock_rate() {
+    let opus = Capabilities { codecs: vec![Codec::Opus], ..Capabilities::default() };
+    assert_eq!(answered(&chromium(), &opus).1.media[0].formats, ["111", "110"]);
+    let none = Capabilities { telephone_event: false, ..opus };
+    assert_eq!(answered(&chromium(), &none).1.media[0].formats, ["111"]);
+}
+
+#[test]
+fn candidates_for_a_port_of_rtcp_are_left_out() {
+    let second = "a=candidate:9 2 udp 1 192.0.2.9 9 typ host\r\na=ice-ufrag";
+    let offer = chromium().replacen("a=ice-ufrag", second, 1);
+    assert_eq!(answered(&offer, &Capabilities::default()).0.remote.candidates.len(), 4);
+    let many = "a=candidate:9 1 udp 1 192.0.2.9 9 typ host\r\n".repeat(100) + "a=ice-ufrag";
+    let offer = chromium().replacen("a=ice-ufrag", &many, 1);
+    let (agreed, _) = answered(&offer, &Capabilities::default());
+    assert_eq!(agreed.remote.candidates.len(), answer::MAX_CANDIDATES);
+}
+
+#[test]
+fn reduced_size_rtcp_is_neither_given_up_nor_brought_in_later() {
+    for rsize in [true, false] {
+        let line = if rsize { "a=rtcp-rsize\r\n" } else { "" };
+        let offer = chromium().replace("a=rtcp-rsize\r\n", line);
+        let (agreed, first) = answered(&offer, &Capabilities::default());
+        assert_eq!(agreed.rtcp_rsize, rsize);
+        let capabilities = &Capabilities::default();
+        let parameters = Parameters { local: &local(), capabilities, previous: Some(&first) };
+        assert_eq!(has(&offer::write(&parameters), 0, "rtcp-rsize"), rsize);
+    }
+}
+
+#[test]
 fn ice_may_begin_anew() {
     // rfc8839-4.4.1.1.1-1
     let (before, _) = answered(&chromium(), &Capabilities::default());
