@@ -20,7 +20,7 @@ fn key() -> IntegrityKey {
 fn request() -> Vec<u8> {
     let mut out = Vec::new();
     MessageWriter::new(&mut out, Class::Request, Method::BINDING, TransactionId([7; 12]))
-        .attribute(Attribute::Username("NWsKNWsKNWsKNWsKNWs:nQT+nQT+nQT+nQT+"))
+        .attribute(Attribute::Username("NWsKNWsKNWsKNWsKNWsK:nQT+nQT+nQT+nQT+"))
         .attribute(Attribute::IceControlling(0x1442_4588_16c0_334a))
         .attribute(Attribute::UseCandidate)
         .attribute(Attribute::Priority(0x6e7f_1eff))

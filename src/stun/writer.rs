@@ -43,20 +43,17 @@ impl<'b> MessageWriter<'b> {
 
     /// Appends an attribute. One that no longer fits into 65,535 bytes is left out: only DATA can be
     /// so long, and no datagram could carry it.
-    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
     pub fn attribute(self, attribute: Attribute<'_>) -> Self {
         let id = self.id;
         self.append(attribute.number(), |out| attribute.write(out, id))
     }
 
     /// Appends several attributes, or an optional one.
-    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
     pub fn attributes<'v>(self, attributes: impl IntoIterator<Item = Attribute<'v>>) -> Self {
         attributes.into_iter().fold(self, |writer, attribute| writer.attribute(attribute))
     }
 
     /// Appends UNKNOWN-ATTRIBUTES, for a 420.
-    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
     pub fn unknown_attributes(self, numbers: impl IntoIterator<Item = u16>) -> Self {
         self.append(types::UNKNOWN_ATTRIBUTES, |out| {
             numbers.into_iter().for_each(|number| out.extend_from_slice(&number.to_be_bytes()));
@@ -64,20 +61,17 @@ impl<'b> MessageWriter<'b> {
     }
 
     /// Appends MESSAGE-INTEGRITY over all before it.
-    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
     pub fn integrity(self, key: &IntegrityKey) -> Self {
         let mac = key.seal_sha1(self.out);
         self.attribute(Attribute::MessageIntegrity(mac))
     }
 
     /// Appends MESSAGE-INTEGRITY-SHA256 over all before it.
-    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
     pub fn integrity_sha256(self, key: &IntegrityKey) -> Self {
         self.integrity_sha256_cut(key, SHA256_LEN)
     }
 
     /// The same with only the first `len` bytes (16 to 32 in steps of 4), for usages that allow it.
-    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
     pub fn integrity_sha256_cut(self, key: &IntegrityKey, len: usize) -> Self {
         let mac = key.seal_sha256(self.out, len);
         self.append(types::MESSAGE_INTEGRITY_SHA256, |out| {
@@ -86,7 +80,6 @@ impl<'b> MessageWriter<'b> {
     }
 
     /// Appends the integrity attribute that `request` has: a response uses the same (section 9.1.3).
-    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
     pub fn integrity_like(self, request: &Message<'_>, key: &IntegrityKey) -> Self {
         match request.integrity_kind() {
             Some(IntegrityKind::Sha1) => self.integrity(key),
@@ -96,7 +89,6 @@ impl<'b> MessageWriter<'b> {
     }
 
     /// Appends FINGERPRINT over all before it.
-    #[must_use = "the writer goes on in the value returned; `finish` ends it"]
     pub fn fingerprint(self) -> Self {
         // The CRC covers the length field, which must count this attribute already.
         let total = self.out.len() + 8;
