@@ -70,7 +70,7 @@ impl Browser {
         };
         // Chromium's own output goes to a file, for whoever has to find out why it did not start.
         let log = format!("{}.log", profile.display());
-        command.args(["-c", r#"exec "$@" 3<&0 4>&1 </dev/null >"$0" 2>&1"#, &log, CHROMIUM]);
+        command.args(["-c", r#"exec "$@" 3<&0 4>&1 </dev/null >"$0" 2>&1"#, &log, chromium()]);
         command.args(ARGUMENTS);
         command.arg(format!("--user-data-dir={}", profile.display()));
         if let Some(microphone) = options.microphone {
@@ -353,7 +353,13 @@ fn sort(mut stdout: impl BufRead, waiting: &Mutex<Waiting>) {
     waiting.lock().unwrap().answers.clear();
 }
 
-const CHROMIUM: &str = "chromium";
+/// Its name differs between distributions.
+fn chromium() -> &'static str {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let has = |name: &&&str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    names.iter().find(has).expect("a browser (Debian: apt install chromium)")
+}
 
 const ARGUMENTS: &[&str] = &[
     "--headless=new",
