@@ -5,15 +5,16 @@
 //! must be asked for again comes too late; RED on the way out: Opus repeats itself.
 //!
 //! A packet leaves by [`Packetizer`], which writes its header in front of what the encoder makes. One
-//! that arrives is read by [`Packet`], counted by [`Reception`], kept by the jitter buffer until the
+//! that arrives is read by [`Packet`], counted by [`Reception`], kept by [`JitterBuffer`] until the
 //! loudspeaker asks for it. Once a second [`rtcp`] says how it went.
 //!
 //! Read first: `header.rs`. Then `extension.rs`, `number.rs`, `packetize.rs`, [`payload`],
-//! `reception.rs`, [`rtcp`]. Next layer: [`crate::audio`].
+//! `reception.rs`, [`jitter`], [`rtcp`]. Next layer: [`crate::audio`].
 
 mod cursor;
 mod extension;
 mod header;
+pub mod jitter;
 mod number;
 mod packetize;
 pub mod payload;
@@ -26,6 +27,7 @@ pub use extension::{
     AbsSendTime, AudioLevel, Elements, ExtensionIds, Extensions, ONE_BYTE as ONE_BYTE_PROFILE,
 };
 pub use header::{ExtensionHeader, FIXED_HEADER, Header, Packet};
+pub use jitter::{JitterBuffer, Playout};
 pub use number::{RtpTimestamp, SequenceNumber, SequenceUnwrapper, Ssrc};
 pub use packetize::{Packetizer, ticks};
 pub use payload::Codec;
