@@ -221,3 +221,36 @@ impl<T> Stream<'_, T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::SequenceNumber;
+
+    /// rfc3711-3.3.1-4: 2^48 RTP and 2^31 RTCP packets, and not one more.
+    #[test]
+    fn a_used_up_key_seals_nothing_more() {
+        for profile in SrtpProfile::OFFERED {
+            let (key, salt) = (vec![1; profile.key_length()], vec![2; profile.salt_length()]);
+            let mut outbound = Outbound::new(profile, &key, &salt).unwrap();
+            let ssrc = Ssrc(u32::from_be_bytes([1; 4]));
+            let mut window = ReplayWindow::default();
+            window.mark(PacketIndex::new(u32::MAX, SequenceNumber(65_534)).value());
+            outbound.rtp.0.push((ssrc, window));
+            let rtp = |sequence_number: u16| {
+                let mut packet = [1; 40];
+                packet[0] = 0x80;
+                packet[2..4].copy_from_slice(&sequence_number.to_be_bytes());
+                packet
+            };
+            assert!(outbound.protect_rtp(&mut rtp(65_535), 20).is_ok());
+            assert_eq!(outbound.protect_rtp(&mut rtp(0), 20), Err(SrtpError::KeyExhausted));
+
+            outbound.rtcp.0.push((ssrc, RtcpIndex::MAX.value()));
+            let mut rtcp = [1; 40];
+            rtcp[0] = 0x80;
+            assert!(outbound.protect_rtcp(&mut rtcp.clone(), 20).is_ok());
+            assert_eq!(outbound.protect_rtcp(&mut rtcp, 20), Err(SrtpError::KeyExhausted));
+        }
+    }
+}
