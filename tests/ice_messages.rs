@@ -431,12 +431,12 @@ fn two_conflicts_from_one_role_change_it_once() {
     hand.wait(50);
     let second = hand.only_request();
     hand.give(THEIRS, &hand.error(&first, ErrorCode::ROLE_CONFLICT));
+    hand.wait(50);
+    let mut again = vec![hand.only_request()];
     hand.give(ELSEWHERE, &hand.error(&second, ErrorCode::ROLE_CONFLICT));
     assert_eq!(hand.agent.role(), Role::Controlled);
     hand.wait(50);
-    let mut again = hand.requests();
-    hand.wait(50);
-    again.extend(hand.requests());
+    again.push(hand.only_request());
     let breakers: Vec<_> = again.iter().map(|sent| sent.message().ice_controlled()).collect();
     assert_eq!(breakers.len(), 2);
     assert_eq!(breakers[0], breakers[1], "and the tie-breaker once");
@@ -823,6 +823,109 @@ fn the_controlling_side_nominates_one_pair_and_no_other_after_it() {
     }
     assert_eq!(hand.agent.selected().unwrap().remote.addr, addr(THEIRS));
     assert!(hand.agent.accepts(PathId(0), addr(ELSEWHERE)), "it is theirs all the same");
+}
+
+#[test]
+fn a_nomination_whose_answers_are_all_lost_is_made_again_for_the_same_pair() {
+    // rfc8445-8.1.1-1: the other side has probably taken it already.
+    let mut hand = Hand::new(Role::Controlling);
+    hand.candidate(THEIRS, HOST);
+    hand.candidate(ELSEWHERE, HOST - 256);
+    let request = hand.only_request();
+    hand.wait(50);
+    let other = hand.only_request();
+    hand.give(ELSEWHERE, &hand.answer(&other));
+    hand.give(THEIRS, &hand.answer(&request));
+    let mut nominations = std::collections::HashMap::new();
+    for _ in 0..1_000 {
+        for request in &hand.requests() {
+            if request.message().use_candidate() {
+                assert_eq!(request.to, addr(THEIRS));
+                *nominations.entry(request.message().id()).or_insert(0) += 1;
+            } else {
+                hand.give(&request.to.to_string(), &hand.answer(request));
+            }
+        }
+        hand.wait(50);
+    }
+    let mut sends: Vec<i32> = nominations.into_values().collect();
+    sends.sort_unstable();
+    assert_eq!(sends, [5, 7], "the first was repeated to the end, the second is under way");
+}
+
+#[test]
+fn whoever_loses_control_stops_nominating() {
+    // rfc8445-7.1.2-1
+    let mut hand = Hand::new(Role::Controlling);
+    hand.candidate(THEIRS, HOST);
+    let request = hand.only_request();
+    hand.give(THEIRS, &hand.answer(&request));
+    assert!(hand.only_request().message().use_candidate());
+    let check = hand.check(&[Attribute::IceControlling(u64::MAX)]);
+    hand.give(THEIRS, &check);
+    assert_eq!(hand.agent.role(), Role::Controlled);
+    for _ in 0..100 {
+        hand.wait(100);
+        assert!(hand.requests().iter().all(|sent| !sent.message().use_candidate()));
+    }
+}
+
+#[test]
+fn a_pair_that_worked_long_ago_must_work_again_before_it_is_taken() {
+    // rfc7675-5.1-1
+    let mut hand = Hand::new(Role::Controlled);
+    hand.candidate(THEIRS, HOST);
+    hand.candidate(ELSEWHERE, HOST - 256);
+    let first = hand.only_request();
+    hand.wait(50);
+    let second = hand.only_request();
+    hand.give(THEIRS, &hand.answer(&first));
+    hand.give(ELSEWHERE, &hand.answer(&second));
+    let check = hand.fitting_check(&[Attribute::UseCandidate]);
+    hand.give(THEIRS, &check);
+    for _ in 0..40 {
+        for request in &hand.requests() {
+            hand.give(THEIRS, &hand.answer(request));
+        }
+        hand.wait(1_000);
+    }
+    hand.poll();
+    hand.wait(9_000);
+    hand.poll();
+    let check = hand.fitting_check(&[Attribute::UseCandidate]);
+    hand.give(ELSEWHERE, &check);
+    assert_eq!(hand.agent.send_pair(), Some((PathId(0), addr(THEIRS))), "not yet");
+    let back: Vec<Sent> =
+        hand.requests().into_iter().filter(|sent| sent.to == addr(ELSEWHERE)).collect();
+    hand.give(ELSEWHERE, &hand.answer(&back[0]));
+    assert_eq!(hand.agent.send_pair(), Some((PathId(0), addr(ELSEWHERE))));
+}
+
+#[test]
+fn without_a_choice_consent_is_needed_as_well() {
+    // rfc7675-5.1-1: a controlling side that never nominates, and falls silent.
+    let mut hand = Hand::new(Role::Controlled);
+    hand.candidate(THEIRS, HOST);
+    hand.candidate(ELSEWHERE, HOST - 256);
+    for _ in 0..2 {
+        let request = hand.only_request();
+        hand.give(&request.to.to_string(), &hand.answer(&request));
+        hand.wait(50);
+    }
+    for _ in 0..400 {
+        for request in &hand.requests() {
+            hand.give(&request.to.to_string(), &hand.answer(request));
+        }
+        hand.wait(100);
+    }
+    assert_eq!(hand.agent.send_pair(), Some((PathId(0), addr(THEIRS))), "kept for 40 s");
+    for _ in 0..320 {
+        hand.wait(100);
+        hand.poll();
+    }
+    assert_eq!(hand.agent.send_pair(), None);
+    assert_eq!(hand.agent.state(), State::Failed);
+    assert!(hand.events.contains(&Event::ConsentLost));
 }
 
 #[test]

@@ -101,23 +101,19 @@ impl Checklist {
     }
 
     /// Per foundation, the best pair waits for its check and the others for the best one
-    /// (RFC 8445 section 6.1.2.6, RFC 8838 section 12).
+    /// (RFC 8445 section 6.1.2.6); all go when one of them has worked (RFC 8838 section 12).
     fn initial_state(&mut self, new: &NewPair) -> PairState {
         let same = || self.pairs.iter().filter(|pair| pair.foundation == new.foundation);
         if same().any(|pair| pair.state == PairState::Succeeded) {
             return PairState::Waiting;
         }
-        if same().any(|pair| pair.state == PairState::InProgress) {
+        if same().any(|pair| pair.priority >= new.priority) {
             return PairState::Frozen;
         }
-        let Some(waiting) = same().find(|pair| pair.state == PairState::Waiting) else {
-            return PairState::Waiting;
-        };
-        let (id, is_better) = (waiting.id, waiting.priority >= new.priority);
-        if is_better || self.triggered.contains(&id) {
-            return PairState::Frozen;
+        let until_now = same().find(|pair| pair.state == PairState::Waiting).map(|pair| pair.id);
+        if let Some(lower) = until_now.filter(|lower| !self.triggered.contains(lower)) {
+            self.signal(lower, PairSignal::Yield);
         }
-        self.signal(id, PairSignal::Yield);
         PairState::Waiting
     }
 
@@ -326,6 +322,21 @@ mod tests {
             use PairState::{Frozen, Waiting};
             assert_eq!(states, [Waiting, Frozen, Frozen, Waiting], "{order:?}");
         }
+    }
+
+    #[test]
+    fn a_late_pair_waits_only_if_it_leads_its_foundation_or_that_has_worked() {
+        // rfc8838-11-1, by the rules of section 12
+        let mut list = Checklist::new(100);
+        let first = paired(&mut list, 1, 20, "f");
+        list.next();
+        let lower = paired(&mut list, 2, 10, "f");
+        assert_eq!(state(&list, lower), PairState::Frozen);
+        let higher = paired(&mut list, 3, 30, "f");
+        assert_eq!(state(&list, higher), PairState::Waiting);
+        list.signal(first, PairSignal::Answer);
+        let after = paired(&mut list, 4, 5, "f");
+        assert_eq!(state(&list, after), PairState::Waiting);
     }
 
     #[test]

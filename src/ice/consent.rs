@@ -62,9 +62,9 @@ pub(super) struct Consent {
 }
 
 impl Consent {
-    /// Starts with the answer that made the pair valid.
-    pub(super) fn new(route: Route, answered: Instant, now: Instant, rng: &mut StdRng) -> Self {
-        let next = now + period(rng);
+    /// Starts with the last answer on that pair. If it is long ago, a check is due at once.
+    pub(super) fn new(route: Route, answered: Instant, rng: &mut StdRng) -> Self {
+        let next = answered + period(rng);
         Self { route, expires: answered + EXPIRY, next, heard: answered, open: [None; OPEN] }
     }
 
@@ -146,7 +146,7 @@ mod tests {
             to: "192.0.2.1:1".parse().unwrap(),
             priority: 1,
         };
-        Consent::new(route, Instant::ZERO, Instant::ZERO, rng)
+        Consent::new(route, Instant::ZERO, rng)
     }
 
     #[test]

@@ -2,9 +2,8 @@
 //!
 //! RFC 8445 (full agent), trickled candidates by RFC 8838, consent by RFC 7675, patience by RFC 8863,
 //! order of address families by RFC 8421; vectors: RFC 8445's formulas. Left out: being ICE-lite,
-//! because lite agents are for servers with public addresses; renomination, because it is a draft that
-//! has expired and browsers offer it only among themselves; servers and TCP, which come with
-//! [`crate::stun`]'s sister layer for relays.
+//! because lite agents are for servers with public addresses; renomination, because it is an expired
+//! draft. Reflexive and relayed candidates of our own, and TCP, are not gathered here.
 //!
 //! Both sides list the addresses at which they may be reached: their [candidates](Candidate). Every
 //! one of ours with every one of theirs makes a pair ([`PairState`]). Pairs are checked in order of

@@ -156,8 +156,8 @@ impl Agent {
                 consent.extend(answered);
             }
             (best, _) => {
-                let (now, rng) = (self.now, &mut self.rng);
-                let consent = best.map(|(route, at)| Consent::new(route, at, now, rng));
+                let rng = &mut self.rng;
+                let consent = best.map(|(route, answered)| Consent::new(route, answered, rng));
                 self.set_consent(consent);
             }
         }
@@ -194,8 +194,9 @@ impl Agent {
         if route.session == self.session.number {
             self.fail(route.pair);
         }
-        let others = self.selected != Some(route.pair) && self.list.best_valid().is_some();
-        if others || route.session != self.session.number {
+        let others = || self.list.valid().any(|(_, valid)| has_consent(valid, self.now));
+        let replaceable = self.selected != Some(route.pair) && others();
+        if replaceable || route.session != self.session.number {
             self.set_consent(None);
         } else {
             self.on_consent_lost();
