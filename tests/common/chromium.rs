@@ -40,6 +40,9 @@ pub struct Options<'a> {
     pub namespace: Option<&'a Namespace>,
     /// What its microphone hears; a beep if `None`.
     pub microphone: Option<&'a Path>,
+    /// Whether pages may use the microphone. Those that may not keep their addresses to themselves,
+    /// too: their candidates are `.local` names.
+    pub microphone_denied: bool,
     /// Further arguments.
     pub arguments: Vec<String>,
 }
@@ -72,6 +75,9 @@ impl Browser {
         let log = format!("{}.log", profile.display());
         command.args(["-c", r#"exec "$@" 3<&0 4>&1 </dev/null >"$0" 2>&1"#, &log, chromium()]);
         command.args(ARGUMENTS);
+        if !options.microphone_denied {
+            command.arg("--use-fake-ui-for-media-stream");
+        }
         command.arg(format!("--user-data-dir={}", profile.display()));
         if let Some(microphone) = options.microphone {
             let file = microphone.display();
@@ -380,7 +386,6 @@ const ARGUMENTS: &[&str] = &[
     "--disable-backgrounding-occluded-windows",
     "--autoplay-policy=no-user-gesture-required",
     "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
     "--window-size=800,700",
 ];
 
