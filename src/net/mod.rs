@@ -9,13 +9,14 @@
 //! goes through `sound`. [`impair`] makes all of it worse on request. [`interfaces`] says which of
 //! this machine's addresses a call may use.
 //!
-//! Calls come in over HTTP by `http_server`, which carries [`crate::signal`], and go out by
+//! Calls come in over HTTP by [`http_server`], which carries [`crate::signal`], and go out by
 //! [`http_client`] to a [`target`].
 //!
 //! Read first: [`driver`]. Then [`udp`], `sound`. Next layer: [`crate::cli`].
 
 pub mod driver;
 pub mod http_client;
+pub mod http_server;
 pub mod impair;
 pub mod interfaces;
 pub mod target;
