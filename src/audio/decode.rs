@@ -29,11 +29,22 @@ pub enum Input<'a> {
     /// The payload whose turn it is.
     Packet(&'a [u8]),
     /// It is missing, but the payload after it is here.
-    Fec(&'a [u8]),
+    Fec {
+        /// That payload.
+        next: &'a [u8],
+        /// How much is missing, in samples per channel at 48 kHz.
+        samples: usize,
+    },
     /// It is missing.
-    Missing,
+    Missing {
+        /// How much, in samples per channel at 48 kHz.
+        samples: usize,
+    },
     /// Nothing was sent: a pause.
-    Silence,
+    Silence {
+        /// How much of it to fill, in samples per channel at 48 kHz.
+        samples: usize,
+    },
     /// A payload of comfort noise.
     ComfortNoise(&'a [u8]),
 }
@@ -157,18 +168,18 @@ impl Decoder {
     }
 
     /// Makes sound; call when [`Self::take`] has no whole frame. Answers how many samples per channel
-    /// there are more: a packet's length, as much for a missing one, 10 ms for a pause.
+    /// there are more: a packet's length, or what was asked for in whole steps of 2.5 ms.
     pub fn decode(&mut self, input: Input<'_>) -> usize {
         match input {
             Input::Packet(payload) => self.packet(payload),
-            Input::Fec(next) => self.fec(next),
-            Input::Missing => self.missing(),
-            Input::Silence => self.pause(),
+            Input::Fec { next, samples } => self.fec(next, whole_steps(samples)),
+            Input::Missing { samples } => self.missing(whole_steps(samples)),
+            Input::Silence { samples } => self.pause(whole_steps(samples)),
             Input::ComfortNoise(payload) => {
                 if self.g711.noise.describe(payload).is_err() {
                     self.counters.malformed_packets += 1;
                 }
-                self.pause()
+                self.pause(FRAME_SAMPLES)
             }
         }
     }
@@ -192,7 +203,7 @@ impl Decoder {
     fn packet(&mut self, payload: &[u8]) -> usize {
         let Some(samples) = Self::packet_samples(self.codec, payload) else {
             self.counters.malformed_packets += 1;
-            return self.missing();
+            return self.missing(self.packet_samples);
         };
         let Some(made) = self.make(samples, |opus, g711, out| match g711 {
             None => opus.decode(payload, out).is_some(),
@@ -202,33 +213,32 @@ impl Decoder {
             }
         }) else {
             self.counters.malformed_packets += 1;
-            return self.missing();
+            return self.missing(samples);
         };
         self.packet_samples = made;
         self.heard_any = true;
         self.count(made, Origin::Received)
     }
 
-    fn fec(&mut self, next: &[u8]) -> usize {
+    fn fec(&mut self, next: &[u8], samples: usize) -> usize {
         let repeats = self.codec == Codec::Opus
             && OpusPacket::parse(next).is_ok_and(|packet| packet.carries_fec());
         if !repeats || !self.heard_any {
-            return self.missing();
+            return self.missing(samples);
         }
-        match self.make(self.packet_samples, |opus, _, out| opus.decode_fec(next, out).is_some()) {
+        match self.make(samples, |opus, _, out| opus.decode_fec(next, out).is_some()) {
             Some(made) => {
                 self.counters.fec_packets += 1;
                 self.count(made, Origin::Received)
             }
-            None => self.missing(),
+            None => self.missing(samples),
         }
     }
 
-    fn missing(&mut self) -> usize {
+    fn missing(&mut self, samples: usize) -> usize {
         if !self.heard_any {
-            return self.pause(); // nothing to go on from
+            return self.pause(samples); // nothing to go on from
         }
-        let samples = self.packet_samples;
         let made = self.make(samples, |opus, g711, out| match g711 {
             None => opus.conceal(out).is_some(),
             Some((narrow, _, channels)) => {
@@ -242,9 +252,9 @@ impl Decoder {
         }
     }
 
-    fn pause(&mut self) -> usize {
+    fn pause(&mut self, samples: usize) -> usize {
         let heard_any = self.heard_any;
-        let made = self.make(FRAME_SAMPLES, |opus, g711, out| match g711 {
+        let made = self.make(samples, |opus, g711, out| match g711 {
             _ if !heard_any => true,
             // Opus makes the noise of its pauses where it conceals.
             None => opus.conceal(out).is_some(),
@@ -344,10 +354,13 @@ impl Narrow {
     }
 
     fn pause(&mut self, channels: Channels, out: &mut [f32]) {
-        self.step(g711::FRAME_SAMPLES, channels, out, |concealer, noise, samples| {
-            noise.fill(samples);
-            concealer.pause(samples);
-        });
+        for out in out.chunks_mut(FRAME_SAMPLES * channels.count()) {
+            let samples = out.len() / channels.count() / 6;
+            self.step(samples, channels, out, |concealer, noise, samples| {
+                noise.fill(samples);
+                concealer.pause(samples);
+            });
+        }
     }
 
     /// At most 10 ms: `make` writes them at 8 kHz, `out` gets them at 48.
@@ -373,6 +386,14 @@ impl Narrow {
         }
     }
 }
+
+/// Gaps are filled in steps of 2.5 ms, libopus' shortest; at most one packet's worth at a time.
+fn whole_steps(samples: usize) -> usize {
+    (samples / STEP).clamp(1, MAX_SAMPLES / STEP) * STEP
+}
+
+/// 2.5 ms.
+const STEP: usize = 120;
 
 /// 120 ms, the longest packet that is taken (RFC 6716 section 3.4, R5).
 const MAX_SAMPLES: usize = 5_760;
@@ -459,7 +480,7 @@ mod tests {
             let mut heard = Vec::new();
             for (n, payload) in payloads(&Settings::new(codec), 100, 440.0).iter().enumerate() {
                 match n {
-                    20 | 21 | 30 => decoder.decode(Input::Missing),
+                    20 | 21 | 30 => decoder.decode(Input::Missing { samples: 960 }),
                     _ => decoder.decode(Input::Packet(payload.as_ref().unwrap())),
                 };
                 play(&mut decoder, &mut heard);
@@ -491,7 +512,7 @@ mod tests {
         for n in 0..lost + 5 {
             if n == lost {
                 let next = with_fec[n + 1].as_ref().unwrap();
-                assert_eq!(decoder.decode(Input::Fec(next)), 960);
+                assert_eq!(decoder.decode(Input::Fec { next, samples: 960 }), 960);
             } else {
                 decoder.decode(Input::Packet(with_fec[n].as_ref().unwrap()));
             }
@@ -509,7 +530,7 @@ mod tests {
                 .flatten()
                 .all(|payload| !OpusPacket::parse(payload).unwrap().carries_fec())
         );
-        decoder.decode(Input::Fec(without[9].as_ref().unwrap()));
+        decoder.decode(Input::Fec { next: without[9].as_ref().unwrap(), samples: 960 });
         assert_eq!(decoder.counters().fec_packets, 1);
         assert_eq!(decoder.counters().concealed_samples, 960);
     }
@@ -547,8 +568,14 @@ mod tests {
                 }
                 Encoded::Silence { timestamp_units } => {
                     units += timestamp_units;
-                    assert_eq!(decoder.decode(Input::Silence), FRAME_SAMPLES);
-                    assert_eq!(decoder.decode(Input::Silence), FRAME_SAMPLES);
+                    assert_eq!(
+                        decoder.decode(Input::Silence { samples: FRAME_SAMPLES }),
+                        FRAME_SAMPLES
+                    );
+                    assert_eq!(
+                        decoder.decode(Input::Silence { samples: FRAME_SAMPLES }),
+                        FRAME_SAMPLES
+                    );
                 }
             }
             play(&mut decoder, &mut Vec::new());
@@ -589,7 +616,7 @@ mod tests {
         decoder.decode(Input::ComfortNoise(&[40]));
         for _ in 0..10 {
             decoder.take(&mut frame);
-            decoder.decode(Input::Silence);
+            decoder.decode(Input::Silence { samples: FRAME_SAMPLES });
         }
         assert!((37..=43).contains(&frame.level().dbov()), "{}", frame.level());
         assert_eq!(decoder.counters().concealed_samples, 0);
@@ -617,7 +644,7 @@ mod tests {
                 *byte = (random >> 24) as u8;
             }
             decoder.decode(match random >> 30 {
-                0 => Input::Fec(&bytes[..len]),
+                0 => Input::Fec { next: &bytes[..len], samples: 960 },
                 1 => Input::ComfortNoise(&bytes[..len]),
                 _ => Input::Packet(&bytes[..len]),
             });

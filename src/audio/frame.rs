@@ -170,6 +170,12 @@ impl AudioLevel {
         }
     }
 
+    /// From decibels below overload; more than 127 is silence.
+    #[must_use]
+    pub const fn from_dbov(below_overload: u8) -> Self {
+        if below_overload < 127 { Self(below_overload) } else { Self::SILENT }
+    }
+
     /// Decibels below overload, 0 to 127.
     #[must_use]
     pub const fn dbov(self) -> u8 {

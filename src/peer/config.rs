@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::audio::Channels;
+pub use crate::audio::Codec as CodecName;
 use crate::time::NtpTime;
 
 /// Settings of one [`super::Peer`].
@@ -17,17 +19,6 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// Wall-clock time at [`crate::time::Instant::ZERO`], for sender reports and statistics.
     pub wall_clock: NtpTime,
-}
-
-/// A codec by its name in SDP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CodecName {
-    /// RFC 7587.
-    Opus,
-    /// G.711 mu-law.
-    Pcmu,
-    /// G.711 A-law.
-    Pcma,
 }
 
 /// The Opus encoder's settings, as far as a person chooses them.
@@ -75,5 +66,13 @@ impl Default for OpusSettings {
             dtx: false,
             stereo: false,
         }
+    }
+}
+
+impl OpusSettings {
+    /// How many channels we encode and play.
+    #[must_use]
+    pub const fn channels(&self) -> Channels {
+        if self.stereo { Channels::Stereo } else { Channels::Mono }
     }
 }

@@ -8,6 +8,7 @@ use super::super::interface::{Dropped, PairReport, Role, SelectedPair};
 use super::super::pair::{LocalId, RemoteId};
 use super::super::state::State;
 use super::Agent;
+use crate::stun::TransactionId;
 
 impl Agent {
     /// Our ufrag and pwd in the current session.
@@ -107,6 +108,13 @@ impl Agent {
                 figures: pair.figures,
             })
         })
+    }
+
+    /// Whether the request with this id is ours, and its answer would be welcome.
+    #[must_use]
+    pub fn awaits(&self, id: TransactionId) -> bool {
+        self.checks.find(id).is_some()
+            || self.consent.as_ref().is_some_and(|consent| consent.awaits(id))
     }
 
     /// What was dropped, by reason.

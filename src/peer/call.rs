@@ -1,0 +1,248 @@
+//! One call, from its first description to its end.
+//!
+//! ```text
+//! New ---------described----> Connecting   both descriptions are there
+//! Connecting --secured------> Connected    a pair is selected, DTLS is done, the fingerprint matched
+//! New ---------over---------> Ended
+//! Connecting --over---------> Ended        hung up, no way through, no keys, or too late
+//! Connected ---over---------> Ended        hung up, or consent lost
+//! ```
+
+mod describe;
+mod life;
+mod packets;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+
+use crate::audio::Frame;
+use crate::dtls_srtp::Certificate;
+use crate::ice::{self, PathId};
+use crate::peer::config::Config;
+use crate::peer::event::{Event, MediaFirst};
+use crate::peer::interface::{Input, Output};
+use crate::peer::negotiate::Negotiation;
+use crate::peer::outbox::Outbox;
+use crate::peer::receive::{Played, Receiver};
+use crate::peer::report::{Leave, Reports};
+use crate::peer::send::Sender;
+use crate::peer::transport::{Happened, Transport};
+use crate::peer::{stats, stats_report};
+use crate::sdp::Direction;
+use crate::stun::TransactionId;
+use crate::time::Instant;
+
+/// A WebRTC audio peer.
+pub struct Peer {
+    config: Config,
+    certificate: Arc<Certificate>,
+    rng: StdRng,
+    /// Sockets that were given before it was known who is in charge.
+    sockets: Vec<(PathId, SocketAddr)>,
+    negotiation: Negotiation,
+    transport: Option<Transport>,
+    sender: Sender,
+    receiver: Receiver,
+    reports: Reports,
+    outbox: Outbox,
+    happened: VecDeque<Happened>,
+    events: VecDeque<Event>,
+    phase: Phase,
+    /// When the first description was made or came.
+    offered: Option<Instant>,
+    /// When figures are due again.
+    next_figures: Option<Instant>,
+    told: Told,
+    /// Packets received and lost when the last figures were told.
+    figured: (u64, i64),
+}
+
+/// How far the call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    New,
+    Connecting { until: Instant },
+    Connected,
+    Ended,
+}
+
+/// Firsts that were told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    sent: bool,
+    received: bool,
+    played: bool,
+}
+
+/// Time between two [`Event::Stats`].
+const FIGURES_EVERY: Duration = Duration::from_secs(1);
+
+impl Peer {
+    /// A peer that knows nobody yet. Its randomness and its certificate should be of this call alone.
+    #[must_use]
+    pub fn new(config: Config, certificate: Arc<Certificate>, mut rng: StdRng) -> Self {
+        let sender = Sender::new(&mut rng);
+        let reports = Reports::new(&mut rng);
+        let source = (sender.ssrc(), reports.cname());
+        let negotiation = Negotiation::new(&config, &certificate, source, &mut rng);
+        let receiver = Receiver::new(config.opus.channels());
+        Self {
+            config,
+            certificate,
+            rng,
+            sockets: Vec::new(),
+            negotiation,
+            transport: None,
+            sender,
+            receiver,
+            reports,
+            outbox: Outbox::default(),
+            happened: VecDeque::new(),
+            events: VecDeque::new(),
+            phase: Phase::New,
+            offered: None,
+            next_figures: None,
+            told: Told::default(),
+            figured: (0, 0),
+        }
+    }
+
+    /// Never fails: what is late, foreign or garbage changes nothing but a counter.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Datagram { path, from, bytes } => self.datagram(now, path, from, bytes),
+            Input::Audio(frame) => self.speak(now, frame),
+            Input::Timer => self.tick(now),
+            Input::LocalAddress { path, addr } => self.socket(now, path, addr),
+            Input::LocalAddressesDone => {
+                if let Some(transport) = &mut self.transport {
+                    transport.agent.handle_input(now, ice::Input::LocalCandidatesDone);
+                }
+            }
+            Input::Close => self.hang_up(now),
+        }
+        self.settle(now);
+    }
+
+    /// Call until [`Output::Timeout`]; then wait for that moment or for input.
+    pub fn poll_output(&mut self) -> Output<'_> {
+        if self.outbox.advance()
+            && let Some((path, to, bytes)) = self.outbox.lent()
+        {
+            return Output::Transmit { path, to, bytes };
+        }
+        match self.events.pop_front() {
+            Some(event) => Output::Event(event),
+            None => Output::Timeout(self.timeout()),
+        }
+    }
+
+    /// Fetches 10 ms of what is heard: decoded, concealed, or silence.
+    pub fn play(&mut self, now: Instant, frame: &mut Frame) {
+        let played = self.receiver.play(now, frame);
+        if played == Played::Sound && !self.told.played {
+            self.told.played = true;
+            self.tell_first(now, MediaFirst::SoundPlayed);
+        }
+    }
+
+    /// Our ufrag: datagrams that bear it are for this peer. It changes with an ICE restart.
+    #[must_use]
+    pub fn ufrag(&self) -> &str {
+        let agent = self.transport.as_ref().map(|transport| &transport.agent);
+        agent.map_or("", |agent| agent.local_credentials().ufrag.as_str())
+    }
+
+    /// Whether this peer made the request with this id, and still waits for the answer.
+    #[must_use]
+    pub fn awaits(&self, id: TransactionId) -> bool {
+        self.transport.as_ref().is_some_and(|transport| transport.agent.awaits(id))
+    }
+
+    /// Whether an authenticated check came from there, or it was announced.
+    #[must_use]
+    pub fn accepts(&self, path: PathId, from: SocketAddr) -> bool {
+        self.transport.as_ref().is_some_and(|transport| transport.agent.accepts(path, from))
+    }
+
+    /// Whether sound would be sent now: the other side is proven, and wants to hear.
+    #[must_use]
+    pub fn is_sending(&self) -> bool {
+        self.is_secured() && self.phase != Phase::Ended && self.direction().sends()
+    }
+
+    /// Whether there are keys, and they are the right ones. Media need not wait for the choice of a pair
+    /// (RFC 8445 section 12.1).
+    fn is_secured(&self) -> bool {
+        self.transport.as_ref().is_some_and(Transport::is_secured)
+    }
+
+    /// Whether a pair is selected, DTLS is done and the certificate matched.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.phase == Phase::Connected
+    }
+
+    /// Whether the call is over.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// What `getStats()` would say.
+    #[must_use]
+    pub fn stats(&self, now: Instant) -> stats::Report {
+        stats_report::write(&stats_report::Facts {
+            now,
+            wall_clock: self.config.wall_clock,
+            certificate: &self.certificate,
+            negotiation: &self.negotiation,
+            transport: self.transport.as_ref(),
+            sender: &self.sender,
+            is_sending: self.is_sending(),
+            receiver: &self.receiver,
+            reports: &self.reports,
+            dtls: self.dtls_state(),
+        })
+    }
+
+    fn tick(&mut self, now: Instant) {
+        if let Some(transport) = &mut self.transport {
+            transport.tick(now);
+        }
+        if let Phase::Connecting { until } = self.phase
+            && until <= now
+        {
+            self.settle(now);
+            self.give_up(now);
+        }
+        if self.phase != Phase::Ended && self.reports.is_due(now) {
+            self.report(now, Leave::No);
+        }
+        if self.next_figures.is_some_and(|due| due <= now) {
+            self.next_figures = Some(now + FIGURES_EVERY);
+            let figures = self.figures();
+            self.figured = (figures.packets_received, figures.packets_lost);
+            self.events.push_back(Event::Stats(figures));
+        }
+    }
+
+    fn timeout(&self) -> Option<Instant> {
+        let protocol = self.transport.as_ref().and_then(Transport::timeout);
+        let patience = match self.phase {
+            Phase::Connecting { until } => Some(until),
+            Phase::New | Phase::Connected => None,
+            Phase::Ended => return None,
+        };
+        let due = [protocol, patience, self.reports.timeout(), self.next_figures];
+        due.into_iter().flatten().min()
+    }
+
+    fn direction(&self) -> Direction {
+        self.negotiation.agreed().map_or(Direction::Inactive, |agreed| agreed.direction)
+    }
+}

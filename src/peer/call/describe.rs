@@ -1,0 +1,200 @@
+//! Descriptions come and go: what a peer makes of them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::{Peer, Phase};
+use crate::ice::{self, PathId, Role};
+use crate::peer::event::{Event, GatheringState, Side};
+use crate::peer::negotiate::NegotiateError;
+use crate::peer::translate;
+use crate::peer::transport::{Identity, Transport};
+use crate::sdp::{Agreed, Candidate, Description, Fragment};
+use crate::time::Instant;
+
+impl Peer {
+    /// Writes an offer and keeps it open until [`Peer::accept_answer`].
+    ///
+    /// # Errors
+    /// Our offer is open already, or the call has ended.
+    pub fn make_offer(&mut self, now: Instant) -> Result<Description, NegotiateError> {
+        self.refuse_after_end()?;
+        self.offered.get_or_insert(now);
+        self.start_transport(now, Role::Controlling);
+        let Some(transport) = &self.transport else { return Err(NegotiateError::Ended) };
+        self.negotiation.make_offer(&transport.agent)
+    }
+
+    /// Takes their offer, the first or a later one, and writes the answer.
+    ///
+    /// # Errors
+    /// It can't be taken; nothing has changed.
+    pub fn accept_offer(
+        &mut self,
+        now: Instant,
+        offer: &Description,
+    ) -> Result<Description, NegotiateError> {
+        self.refuse_after_end()?;
+        let agreed = self.negotiation.choose(offer)?;
+        self.refuse_another_peer(&agreed)?;
+        self.offered.get_or_insert(now);
+        self.start_transport(now, Role::Controlled);
+        self.follow(now, &agreed);
+        let Some(transport) = &self.transport else { return Err(NegotiateError::Ended) };
+        let answer = self.negotiation.answer(offer, agreed, &transport.agent);
+        self.described(now);
+        Ok(answer)
+    }
+
+    /// Takes their answer to our open offer.
+    ///
+    /// # Errors
+    /// It can't be taken, or there is no open offer; nothing has changed.
+    pub fn accept_answer(
+        &mut self,
+        now: Instant,
+        answer: &Description,
+    ) -> Result<(), NegotiateError> {
+        self.refuse_after_end()?;
+        let agreed = self.negotiation.read_answer(answer)?;
+        self.refuse_another_peer(&agreed)?;
+        self.follow(now, &agreed);
+        self.negotiation.conclude(agreed);
+        self.described(now);
+        Ok(())
+    }
+
+    /// Takes trickled candidates. Other credentials than the ones in use restart ICE: then the answer
+    /// is a fragment with ours.
+    ///
+    /// # Errors
+    /// There is no description that it could belong to; nothing has changed.
+    pub fn apply_fragment(
+        &mut self,
+        now: Instant,
+        fragment: &Fragment,
+    ) -> Result<Option<Fragment>, NegotiateError> {
+        self.refuse_after_end()?;
+        let (Some(transport), Some((ufrag, pwd))) = (&mut self.transport, fragment.credentials())
+        else {
+            return Err(NegotiateError::ForeignFragment);
+        };
+        let Some(known) = transport.agent.remote_credentials() else {
+            return Err(NegotiateError::ForeignFragment);
+        };
+        let restarts = known.ufrag != ufrag && known.pwd != pwd;
+        if !restarts && (known.ufrag != ufrag || known.pwd != pwd) {
+            return Err(NegotiateError::ForeignFragment); // both change, or none (RFC 8839 4.4.1.1.1)
+        }
+        if restarts {
+            let credentials = ice::Credentials { ufrag: ufrag.to_owned(), pwd: pwd.to_owned() };
+            transport.agent.handle_input(now, ice::Input::RemoteCredentials(credentials));
+        }
+        for (_, line) in fragment.candidates() {
+            self.learn_candidate(now, line);
+        }
+        let mid = self.negotiation.agreed().and_then(|agreed| agreed.mid.as_deref());
+        if fragment.has_end_of_candidates(mid)
+            && let Some(transport) = &mut self.transport
+        {
+            transport.agent.handle_input(now, ice::Input::RemoteCandidatesDone);
+        }
+        self.settle(now);
+        let agent = self.transport.as_ref().map(|transport| &transport.agent);
+        Ok(agent.filter(|_| restarts).map(|agent| self.negotiation.fragment(agent)))
+    }
+
+    fn refuse_after_end(&self) -> Result<(), NegotiateError> {
+        if self.phase == Phase::Ended { Err(NegotiateError::Ended) } else { Ok(()) }
+    }
+
+    /// A running association keeps both certificates and both roles.
+    fn refuse_another_peer(&mut self, agreed: &Agreed) -> Result<(), NegotiateError> {
+        let Some(transport) = &self.transport else { return Ok(()) };
+        let same = transport.identity().is_none_or(|known| *known == identity(agreed));
+        same.then_some(()).ok_or(NegotiateError::NewAssociation)
+    }
+
+    fn start_transport(&mut self, now: Instant, role: Role) {
+        if self.transport.is_some() {
+            return;
+        }
+        let patience = ice::Config::PATIENCE.min(self.config.connect_timeout);
+        let config = ice::Config { patience, ..ice::Config::new(role) };
+        let rng = StdRng::from_rng(&mut self.rng);
+        let mut transport = Transport::new(config, Arc::clone(&self.certificate), rng);
+        self.events.push_back(Event::Gathering { state: GatheringState::Gathering });
+        for (path, addr) in self.sockets.drain(..) {
+            transport.agent.handle_input(now, ice::Input::LocalCandidate { path, addr });
+        }
+        transport.agent.handle_input(now, ice::Input::LocalCandidatesDone);
+        self.transport = Some(transport);
+        self.settle(now);
+        self.events.push_back(Event::Gathering { state: GatheringState::Complete });
+    }
+
+    pub(super) fn socket(&mut self, now: Instant, path: PathId, addr: SocketAddr) {
+        match &mut self.transport {
+            Some(transport) => {
+                transport.agent.handle_input(now, ice::Input::LocalCandidate { path, addr });
+            }
+            None => self.sockets.push((path, addr)),
+        }
+    }
+
+    /// Hands what both sides know to the machines.
+    fn follow(&mut self, now: Instant, agreed: &Agreed) {
+        let Some(transport) = &mut self.transport else { return };
+        transport.identify(identity(agreed));
+        let remote = &agreed.remote;
+        let known = transport.agent.remote_credentials().cloned();
+        if remote.ice_lite && known.is_none() {
+            transport.agent.handle_input(now, ice::Input::RemoteLite);
+        }
+        if known.is_none_or(|known| known.ufrag != remote.ice_ufrag) {
+            let credentials =
+                ice::Credentials { ufrag: remote.ice_ufrag.clone(), pwd: remote.ice_pwd.clone() };
+            transport.agent.handle_input(now, ice::Input::RemoteCredentials(credentials));
+        }
+        for line in &remote.candidates {
+            self.learn_candidate(now, line);
+        }
+        if remote.end_of_candidates
+            && let Some(transport) = &mut self.transport
+        {
+            transport.agent.handle_input(now, ice::Input::RemoteCandidatesDone);
+        }
+        self.sender.configure(agreed, &self.config.opus);
+        self.receiver.configure(agreed);
+    }
+
+    fn learn_candidate(&mut self, now: Instant, line: &Candidate) {
+        let (Some(transport), Some(input)) =
+            (&mut self.transport, translate::remote_candidate(line))
+        else {
+            return;
+        };
+        self.events.push_back(Event::Candidate { side: Side::Remote, candidate: line.to_string() });
+        transport.agent.handle_input(now, input);
+    }
+
+    /// Both descriptions hold.
+    fn described(&mut self, now: Instant) {
+        if self.phase == Phase::New {
+            self.phase = Phase::Connecting { until: now + self.config.connect_timeout };
+            self.events.push_back(Event::Answered);
+        }
+        self.settle(now);
+    }
+}
+
+/// How the other side is to be recognised, as its description says.
+fn identity(agreed: &Agreed) -> Identity {
+    Identity {
+        role: translate::dtls_role(agreed.dtls_role),
+        fingerprints: translate::fingerprints(&agreed.remote.fingerprints),
+    }
+}

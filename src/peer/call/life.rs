@@ -1,0 +1,244 @@
+//! What happens below, and what a call makes of it: states, firsts, figures, the end.
+
+use super::{FIGURES_EVERY, Peer, Phase};
+use crate::dtls_srtp::HashAlgorithm;
+use crate::ice;
+use crate::peer::event::{
+    DtlsAgreed, DtlsState, End, Event, Figures, IceState, MediaFirst, Side, Step,
+};
+use crate::peer::report::Leave;
+use crate::peer::translate;
+use crate::peer::transport::Happened;
+use crate::time::Instant;
+
+impl Peer {
+    /// Lets the machines say what they have to say, and follows, until they are silent.
+    pub(super) fn settle(&mut self, now: Instant) {
+        while self.phase != Phase::Ended {
+            let Some(transport) = &mut self.transport else { return };
+            transport.pump(now, &mut self.outbox, &mut self.happened);
+            if self.happened.is_empty() {
+                return;
+            }
+            while let Some(happened) = self.happened.pop_front() {
+                self.follow_up(now, happened);
+            }
+        }
+    }
+
+    fn follow_up(&mut self, now: Instant, happened: Happened) {
+        match happened {
+            Happened::Ice(event) => self.follow_ice(now, event),
+            Happened::Connecting => self.tell_dtls(DtlsState::Connecting),
+            Happened::Connected => self.secured(now),
+            Happened::Closed => {
+                self.tell_dtls(DtlsState::Closed);
+                self.end(now, End::HungUpByPeer, "the other side hung up");
+            }
+            Happened::Failed(failure) => {
+                self.tell_dtls(DtlsState::Failed);
+                let reason = format!("the DTLS handshake failed: {failure}");
+                self.end(now, End::Failed { step: Step::Dtls }, &reason);
+            }
+        }
+    }
+
+    fn follow_ice(&mut self, now: Instant, event: ice::Event) {
+        match event {
+            ice::Event::State(state) => {
+                self.events.push_back(Event::Ice { state: ice_state(state) });
+                if state == ice::State::Failed && self.phase != Phase::Connected {
+                    let reason = self.no_way_through();
+                    self.end(now, End::Failed { step: Step::Ice }, &reason);
+                }
+            }
+            ice::Event::LocalCandidate(candidate) => {
+                let candidate = translate::candidate_line(&candidate).to_string();
+                self.events.push_back(Event::Candidate { side: Side::Local, candidate });
+            }
+            ice::Event::SelectedPair(pair) => {
+                self.events.push_back(Event::Pair {
+                    local: translate::candidate_line(&pair.local).to_string(),
+                    remote: translate::candidate_line(&pair.remote).to_string(),
+                    rtt: pair.round_trip_time.map_or(0.0, |rtt| rtt.as_secs_f64() * 1e3),
+                });
+                self.check_connected(now);
+            }
+            ice::Event::ConsentLost => {
+                let reason = "the other side has not answered for 30 s";
+                self.end(now, End::Failed { step: Step::Ice }, reason);
+            }
+            ice::Event::NameToResolve(name) => {
+                // Nobody here looks names up; the other side's own checks make the pair.
+                if let Some(transport) = &mut self.transport {
+                    let unknown = ice::Input::NameResolved { name, addr: None };
+                    transport.agent.handle_input(now, unknown);
+                }
+            }
+            ice::Event::Role(_) | ice::Event::SendPair(_) => {}
+        }
+    }
+
+    /// There are keys, and they are the right ones.
+    fn secured(&mut self, now: Instant) {
+        self.tell_dtls(DtlsState::Connected);
+        self.reports.start(now);
+        self.check_connected(now);
+        while let Some(mut packet) = self.transport.as_mut().and_then(|t| t.next_early_media()) {
+            self.media(now, &mut packet);
+        }
+    }
+
+    fn check_connected(&mut self, now: Instant) {
+        let Some(transport) = &self.transport else { return };
+        let ready = transport.is_secured() && transport.agent.selected().is_some();
+        if ready && matches!(self.phase, Phase::Connecting { .. }) {
+            self.phase = Phase::Connected;
+            self.next_figures = Some(now + FIGURES_EVERY);
+            self.events.push_back(Event::Connected { ms: self.since_offer(now) });
+        }
+    }
+
+    /// It takes too long.
+    pub(super) fn give_up(&mut self, now: Instant) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        let has_pair = self.transport.as_ref().is_some_and(|t| t.agent.send_pair().is_some());
+        let (step, reason) = if has_pair {
+            (Step::Dtls, "the DTLS handshake did not end in time".to_owned())
+        } else {
+            (Step::Ice, self.no_way_through())
+        };
+        self.end(now, End::Failed { step }, &reason);
+    }
+
+    /// Tells the other side, then ends.
+    pub(super) fn hang_up(&mut self, now: Instant) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        if self.is_secured() {
+            self.report(now, Leave::Yes(self.sender.ssrc()));
+        }
+        if let Some(transport) = &mut self.transport {
+            transport.close_dtls(now);
+        }
+        self.settle(now);
+        self.end(now, End::HungUp, "hung up");
+    }
+
+    /// Over. [`Event::Ended`] is the last that is told.
+    fn end(&mut self, now: Instant, end: End, reason: &str) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        self.phase = Phase::Ended;
+        if let Some(transport) = &mut self.transport {
+            // What the machines have still to say goes out, their last events too.
+            transport.pump(now, &mut self.outbox, &mut self.happened);
+            transport.agent.handle_input(now, ice::Input::Close);
+            transport.pump(now, &mut self.outbox, &mut self.happened);
+        }
+        for happened in std::mem::take(&mut self.happened) {
+            if let Happened::Ice(ice::Event::State(state)) = happened {
+                self.events.push_back(Event::Ice { state: ice_state(state) });
+            }
+        }
+        self.events.push_back(Event::Ended { reason: reason.to_owned(), end });
+    }
+
+    /// How many pairs were tried in vain.
+    fn no_way_through(&self) -> String {
+        let agent = self.transport.as_ref().map(|transport| &transport.agent);
+        let Some(agent) = agent.filter(|agent| agent.remote_credentials().is_some()) else {
+            return "the other side's description did not come".to_owned();
+        };
+        let checked = agent.pairs().filter(|pair| pair.figures.requests_sent > 0).count();
+        match checked {
+            0 => {
+                "no way through: neither side named an address that the other could try".to_owned()
+            }
+            1 => "no way through: the one pair of addresses did not answer".to_owned(),
+            many => format!("no way through: {many} pairs of addresses were tried, none answered"),
+        }
+    }
+
+    fn tell_dtls(&mut self, state: DtlsState) {
+        let agreed = match state {
+            DtlsState::Connected => self.dtls_agreed(),
+            _ => None,
+        };
+        self.events.push_back(Event::Dtls { state, agreed });
+    }
+
+    fn dtls_agreed(&self) -> Option<DtlsAgreed> {
+        let agreed = self.transport.as_ref()?.agreed.as_ref()?;
+        Some(DtlsAgreed {
+            version: agreed.version.to_owned(),
+            cipher: agreed.cipher.to_owned(),
+            srtp_profile: agreed.profile.to_string(),
+            local_fingerprint: self.certificate.fingerprint(HashAlgorithm::Sha256).to_string(),
+            remote_fingerprint: agreed.remote_fingerprint.to_string(),
+        })
+    }
+
+    /// What happened for the first time, and when.
+    pub(super) fn tell_first(&mut self, now: Instant, first: MediaFirst) {
+        self.events.push_back(Event::Media { first, ms: self.since_offer(now) });
+    }
+
+    fn since_offer(&self, now: Instant) -> f64 {
+        self.offered.map_or(0.0, |offered| (now - offered).as_secs_f64() * 1e3)
+    }
+
+    /// The figures since the last ones.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let reception = self.receiver.stream().map(|stream| &stream.reception);
+        let received = reception.map_or(0, crate::rtp::Reception::packets);
+        let lost = reception.map_or(0, |reception| i64::from(reception.cumulative_lost()));
+        let (received_before, lost_before) = self.figured;
+        let newly_lost = (lost - lost_before).max(0) as f64;
+        let expected = newly_lost + received.saturating_sub(received_before) as f64;
+        let counters = self.receiver.counters();
+        let pair = self.transport.as_ref().and_then(|t| t.agent.selected());
+        let rtt = self.reports.round_trip.or(pair.and_then(|pair| pair.round_trip_time));
+        let lag = self.receiver.stream().and_then(|stream| stream.jitter.lag());
+        Figures {
+            loss: if expected > 0.0 { newly_lost / expected } else { 0.0 },
+            jitter: reception.map_or(0.0, |reception| reception.jitter().as_secs_f64() * 1e3),
+            rtt: rtt.map(|rtt| rtt.as_secs_f64() * 1e3),
+            level_in: -f64::from(self.sender.level().dbov()),
+            level_out: -f64::from(self.receiver.level().dbov()),
+            jitter_buffer_delay: lag.map_or(0.0, |lag| lag.as_secs_f64() * 1e3),
+            concealed_samples: counters.concealed_samples,
+            total_samples: counters.total_samples_received,
+            packets_sent: self.sender.stream.packets(),
+            packets_received: received,
+            packets_lost: lost,
+        }
+    }
+
+    /// The state of DTLS, as the W3C names it.
+    pub(super) fn dtls_state(&self) -> DtlsState {
+        match (&self.transport, self.phase) {
+            (_, Phase::Ended) => DtlsState::Closed,
+            (Some(transport), _) if transport.is_secured() => DtlsState::Connected,
+            (Some(transport), _) if transport.has_begun() => DtlsState::Connecting,
+            _ => DtlsState::New,
+        }
+    }
+}
+
+pub(in crate::peer) const fn ice_state(state: ice::State) -> IceState {
+    match state {
+        ice::State::New => IceState::New,
+        ice::State::Checking => IceState::Checking,
+        ice::State::Connected => IceState::Connected,
+        ice::State::Completed => IceState::Completed,
+        ice::State::Disconnected => IceState::Disconnected,
+        ice::State::Failed => IceState::Failed,
+        ice::State::Closed => IceState::Closed,
+    }
+}

@@ -1,0 +1,139 @@
+//! Packets come and go: what a peer does with each.
+
+use std::net::SocketAddr;
+
+use super::Peer;
+use crate::audio::{AudioLevel, Frame};
+use crate::ice::{self, PathId};
+use crate::peer::config::Sending;
+use crate::peer::demux::{self, Protocol};
+use crate::peer::event::MediaFirst;
+use crate::peer::receive::Heard;
+use crate::peer::report::Leave;
+use crate::rtp::{Conflict, Header, Ssrc};
+use crate::time::{Instant, NtpTime};
+
+impl Peer {
+    pub(super) fn datagram(
+        &mut self,
+        now: Instant,
+        path: PathId,
+        from: SocketAddr,
+        bytes: &mut [u8],
+    ) {
+        let Some(transport) = &mut self.transport else { return };
+        match demux::classify(bytes) {
+            Some(Protocol::Stun) => {
+                transport.agent.handle_input(now, ice::Input::Datagram { path, from, bytes });
+            }
+            Some(Protocol::Dtls) if transport.accepts(path, from) => {
+                transport.receive_dtls(now, bytes);
+            }
+            Some(Protocol::Rtp | Protocol::Rtcp) if transport.accepts(path, from) => {
+                self.media(now, bytes);
+            }
+            _ => {}
+        }
+    }
+
+    /// A sealed packet from the other side.
+    pub(super) fn media(&mut self, now: Instant, bytes: &mut [u8]) {
+        match demux::classify(bytes) {
+            Some(Protocol::Rtcp) => self.receive_rtcp(now, bytes),
+            _ => self.receive_rtp(now, bytes),
+        }
+    }
+
+    fn receive_rtp(&mut self, now: Instant, bytes: &mut [u8]) {
+        let Some(packet) = self.transport.as_mut().and_then(|transport| transport.open_rtp(bytes))
+        else {
+            return;
+        };
+        if !self.direction().receives() {
+            return;
+        }
+        let ssrc = Header::parse(packet).map(|header| header.ssrc);
+        let heard = self.receiver.receive(now, packet);
+        let Some(heard) = heard else { return };
+        if self.config.sending == Sending::Reflect {
+            self.reflect(now, &heard);
+        }
+        if let Ok(ssrc) = ssrc {
+            self.check_collision(now, ssrc);
+        }
+        if !self.told.received {
+            self.told.received = true;
+            self.tell_first(now, MediaFirst::PacketReceived);
+        }
+    }
+
+    fn reflect(&mut self, now: Instant, heard: &Heard<'_>) {
+        if !self.is_sending() {
+            return;
+        }
+        let mut buffer = self.outbox.buffer();
+        let level = heard.level.map_or(self.sender.level(), AudioLevel::from_dbov);
+        if self.sender.reflect(now, heard.payload, (level, heard.ticks), &mut buffer) {
+            self.send_rtp(now, buffer);
+        } else {
+            self.outbox.recycle(buffer);
+        }
+    }
+
+    /// Somebody else speaks under our number: one of us has to take another (RFC 3550 section 8.2).
+    fn check_collision(&mut self, now: Instant, ssrc: Ssrc) {
+        if let Conflict::Collision { old, .. } = self.sender.check(ssrc, &mut self.rng) {
+            self.report(now, Leave::Yes(old));
+        }
+    }
+
+    fn receive_rtcp(&mut self, now: Instant, bytes: &mut [u8]) {
+        let Some(packet) = self.transport.as_mut().and_then(|transport| transport.open_rtcp(bytes))
+        else {
+            return;
+        };
+        let clocks = (now, self.ntp(now));
+        self.reports.receive(clocks, packet, &mut self.sender, &mut self.receiver);
+    }
+
+    pub(super) fn speak(&mut self, now: Instant, frame: &Frame) {
+        if self.config.sending == Sending::Reflect {
+            return;
+        }
+        if !self.is_sending() {
+            self.sender.pass_over(frame);
+            return;
+        }
+        let mut buffer = self.outbox.buffer();
+        if self.sender.push(now, frame, &mut buffer) {
+            self.send_rtp(now, buffer);
+        } else {
+            self.outbox.recycle(buffer);
+        }
+    }
+
+    fn send_rtp(&mut self, now: Instant, packet: Vec<u8>) {
+        let Some(transport) = &mut self.transport else { return };
+        if transport.send_rtp(&mut self.outbox, packet).is_some() && !self.told.sent {
+            self.told.sent = true;
+            self.tell_first(now, MediaFirst::PacketSent);
+        }
+    }
+
+    pub(super) fn report(&mut self, now: Instant, leave: Leave) {
+        let mut buffer = self.outbox.buffer();
+        let clocks = (now, self.ntp(now));
+        let (sender, receiver) = (&self.sender, &mut self.receiver);
+        let written = self.reports.write(clocks, sender, receiver, leave, &mut buffer);
+        let (Ok(()), Some(transport)) = (written, &mut self.transport) else {
+            return self.outbox.recycle(buffer);
+        };
+        if let Some(bytes) = transport.send_rtcp(&mut self.outbox, buffer) {
+            self.reports.sent(now, bytes);
+        }
+    }
+
+    fn ntp(&self, now: Instant) -> NtpTime {
+        self.config.wall_clock + now.since_start()
+    }
+}

@@ -1,0 +1,212 @@
+//! Offers and answers: which descriptions hold, and what they make of us (RFC 3264, RFC 9429).
+//!
+//! ```text
+//! Stable --make_offer-----> Offered      our description is pending
+//! Stable --accept_offer---> Stable       theirs and our answer hold at once
+//! Offered --accept_answer-> Stable
+//! ```
+//! A description that can't be taken changes nothing. While our own offer is open theirs is refused:
+//! the two crossed, and the one who made the call gives way by asking again.
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use crate::dtls_srtp::{Certificate, HashAlgorithm};
+use crate::ice::{Agent, Credentials};
+use crate::peer::config::Config;
+use crate::peer::translate;
+use crate::rtp::Ssrc;
+use crate::sdp::agreement::Preference;
+use crate::sdp::value::Msid;
+use crate::sdp::{
+    Agreed, Attribute, Capabilities, Description, Fragment, Local, Media, Parameters, Refusal,
+    answer, offer,
+};
+
+/// Why a description or fragment was not taken. The call goes on as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NegotiateError {
+    /// It holds nothing that we can do.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Both sides offered at once.
+    #[error("our own offer is still open")]
+    OfferIsOpen,
+    /// An answer, but to nothing.
+    #[error("there is no open offer")]
+    NoOpenOffer,
+    /// Candidates of a session that has no description yet, or of another.
+    #[error("the fragment belongs to no description of this call")]
+    ForeignFragment,
+    /// The other side would be another one: another certificate or DTLS role.
+    #[error("a running call keeps its certificates and DTLS roles")]
+    NewAssociation,
+    /// The call is over.
+    #[error("the call has ended")]
+    Ended,
+}
+
+/// The descriptions of one call.
+#[derive(Debug)]
+pub(super) struct Negotiation {
+    local: Local,
+    capabilities: Capabilities,
+    /// Ours, once both sides had agreed.
+    current: Option<Description>,
+    /// Our open offer.
+    pending: Option<Description>,
+    /// What holds.
+    agreed: Option<Agreed>,
+}
+
+impl Negotiation {
+    pub(super) fn new(
+        config: &Config,
+        certificate: &Certificate,
+        (ssrc, cname): (Ssrc, &str),
+        rng: &mut StdRng,
+    ) -> Self {
+        let fingerprint = certificate.fingerprint(HashAlgorithm::Sha256);
+        let local = Local {
+            session_id: rng.random::<u64>() >> 2,
+            version: 0,
+            ice_ufrag: String::new(),
+            ice_pwd: String::new(),
+            candidates: Vec::new(),
+            end_of_candidates: true,
+            fingerprints: vec![translate::fingerprint_line(fingerprint)],
+            ssrc: ssrc.0,
+            cname: cname.to_owned(),
+            msid: Msid { stream: "halloo".to_owned(), track: Some(track_id(rng)) },
+        };
+        Self {
+            local,
+            capabilities: capabilities(config),
+            current: None,
+            pending: None,
+            agreed: None,
+        }
+    }
+
+    /// What both sides know.
+    pub(super) fn agreed(&self) -> Option<&Agreed> {
+        self.agreed.as_ref()
+    }
+
+    /// Writes our offer and keeps it open.
+    pub(super) fn make_offer(&mut self, agent: &Agent) -> Result<Description, NegotiateError> {
+        if self.pending.is_some() {
+            return Err(NegotiateError::OfferIsOpen);
+        }
+        self.describe(agent);
+        let offer = offer::write(&self.parameters());
+        self.pending = Some(offer.clone());
+        Ok(offer)
+    }
+
+    /// What their offer comes to; nothing holds yet.
+    pub(super) fn choose(&self, offer: &Description) -> Result<Agreed, NegotiateError> {
+        if self.pending.is_some() {
+            return Err(NegotiateError::OfferIsOpen);
+        }
+        Ok(answer::choose(offer, &self.capabilities)?)
+    }
+
+    /// Writes our answer; from here on it holds.
+    pub(super) fn answer(
+        &mut self,
+        offer: &Description,
+        agreed: Agreed,
+        agent: &Agent,
+    ) -> Description {
+        self.describe(agent);
+        let answer = answer::write(offer, &agreed, &self.parameters());
+        self.hold(answer.clone(), agreed);
+        answer
+    }
+
+    /// What their answer to our open offer comes to; nothing holds yet.
+    pub(super) fn read_answer(&self, answer: &Description) -> Result<Agreed, NegotiateError> {
+        let offer = self.pending.as_ref().ok_or(NegotiateError::NoOpenOffer)?;
+        Ok(answer::read(offer, answer, &self.capabilities)?)
+    }
+
+    /// Our open offer and their answer hold.
+    pub(super) fn conclude(&mut self, agreed: Agreed) {
+        if let Some(offer) = self.pending.take() {
+            self.hold(offer, agreed);
+        }
+    }
+
+    /// A fragment with our credentials and candidates: the answer to an ICE restart.
+    pub(super) fn fragment(&self, agent: &Agent) -> Fragment {
+        let Credentials { ufrag, pwd } = agent.local_credentials().clone();
+        let mid = self.agreed.as_ref().and_then(|agreed| agreed.mid.clone());
+        let lines = agent.local_candidates().into_iter().map(translate::candidate_line);
+        let attributes = mid
+            .map(Attribute::Mid)
+            .into_iter()
+            .chain(lines.map(Attribute::Candidate))
+            .chain([Attribute::EndOfCandidates])
+            .collect();
+        let media = Media {
+            kind: "audio".to_owned(),
+            port: 9,
+            ports: None,
+            protocol: "UDP/TLS/RTP/SAVPF".to_owned(),
+            formats: vec!["0".to_owned()],
+            lines: Vec::new(),
+            attributes,
+        };
+        let credentials = vec![Attribute::IceUfrag(ufrag), Attribute::IcePwd(pwd)];
+        Fragment { attributes: credentials, media: vec![media] }
+    }
+
+    fn hold(&mut self, ours: Description, agreed: Agreed) {
+        self.capabilities.dtls_role = Some(agreed.dtls_role);
+        self.current = Some(ours);
+        self.agreed = Some(agreed);
+    }
+
+    /// Brings our lines up to date; a description once written is never written again (RFC 9429
+    /// section 5.2.2).
+    fn describe(&mut self, agent: &Agent) {
+        let Credentials { ufrag, pwd } = agent.local_credentials().clone();
+        self.local.version += 1;
+        (self.local.ice_ufrag, self.local.ice_pwd) = (ufrag, pwd);
+        let candidates = agent.local_candidates().into_iter();
+        self.local.candidates = candidates.map(translate::candidate_line).collect();
+    }
+
+    fn parameters(&self) -> Parameters<'_> {
+        Parameters {
+            local: &self.local,
+            capabilities: &self.capabilities,
+            previous: self.current.as_ref(),
+        }
+    }
+}
+
+/// What the settings let us do.
+fn capabilities(config: &Config) -> Capabilities {
+    let standard = Capabilities::default();
+    let mut opus = standard.opus;
+    opus.stereo = config.opus.stereo.then_some(true);
+    opus.sprop_stereo = config.opus.stereo.then_some(true);
+    opus.use_in_band_fec = Some(config.opus.fec);
+    opus.use_dtx = config.opus.dtx.then_some(true);
+    let ptime = u32::try_from(config.opus.frame.as_millis()).unwrap_or(20);
+    let asked_for = config.codecs != Config::default().codecs;
+    Capabilities {
+        codecs: config.codecs.iter().copied().map(translate::sdp_codec).collect(),
+        preference: if asked_for { Preference::Ours } else { Preference::Theirs },
+        opus,
+        ptime,
+        ..standard
+    }
+}
+
+/// 96 random bits in hexadecimal digits.
+fn track_id(rng: &mut StdRng) -> String {
+    rng.random::<[u8; 12]>().iter().map(|byte| format!("{byte:02x}")).collect()
+}

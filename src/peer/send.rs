@@ -1,0 +1,213 @@
+//! What we say: frames into payloads into packets, written where they will be sealed.
+//!
+//! ```text
+//! buffer:  | header and extensions | payload, by the encoder | room for SRTP's tag |
+//! ```
+//! The header's length is the same for every packet of a description, so the encoder writes right behind
+//! the place where the header will stand, and nothing is copied.
+
+use rand::rngs::StdRng;
+
+use crate::audio::{self, Channels, Codec, Dtx, Encoded, Encoder, Fec, Frame, PacketTime};
+use crate::peer::config::OpusSettings;
+use crate::peer::translate;
+use crate::rtp::{AudioLevel, ExtensionIds, Extensions, NoRoom, OwnSsrc, Packetizer, Ssrc};
+use crate::sdp::{Agreed, OpusParameters};
+
+use crate::time::Instant;
+
+/// The stream that we send.
+pub(super) struct Sender {
+    own: OwnSsrc,
+    pub(super) stream: Packetizer,
+    format: Option<Format>,
+    level: audio::AudioLevel,
+    pub(super) header_bytes: u64,
+}
+
+/// How packets look, as long as one description holds.
+struct Format {
+    encoder: Encoder,
+    codec: Codec,
+    payload_type: u8,
+    extensions: ExtensionIds,
+    mid: Option<String>,
+    header: usize,
+}
+
+/// A payload that fits into 1,200 bytes with everything around it: no path fragments it.
+const LONGEST_PAYLOAD: usize = 1_100;
+
+impl Sender {
+    pub(super) fn new(rng: &mut StdRng) -> Self {
+        let own = OwnSsrc::new(rng);
+        let stream = Packetizer::new(own.current(), rng);
+        let level = audio::AudioLevel::SILENT;
+        Self { own, stream, format: None, level, header_bytes: 0 }
+    }
+
+    pub(super) fn ssrc(&self) -> Ssrc {
+        self.own.current()
+    }
+
+    /// Compares a source that we hear with our own.
+    pub(super) fn check(&mut self, heard: Ssrc, rng: &mut StdRng) -> crate::rtp::Conflict {
+        let conflict = self.own.check(heard, rng);
+        if let crate::rtp::Conflict::Collision { new, .. } = conflict {
+            self.stream.change_ssrc(new, rng);
+        }
+        conflict
+    }
+
+    /// What was agreed on holds from the next packet on.
+    pub(super) fn configure(&mut self, agreed: &Agreed, opus: &OpusSettings) {
+        let first = agreed.codecs.first();
+        let Some((first, codec)) =
+            first.and_then(|first| Some((first, translate::audio_codec(first.codec)?)))
+        else {
+            return;
+        };
+        let settings = settings(codec, agreed, first.wishes, opus);
+        let extensions = translate::extension_ids(agreed.extensions);
+        let kept = self.format.take().filter(|format| *format.encoder.settings() == settings);
+        let encoder = match kept {
+            Some(format) => format.encoder,
+            // Without memory for an encoder nothing is sent; the call can still be heard.
+            None => match Encoder::new(&settings) {
+                Ok(encoder) => encoder,
+                Err(_) => return,
+            },
+        };
+        let mut format = Format {
+            encoder,
+            codec: settings.codec,
+            payload_type: first.send_payload_type,
+            extensions,
+            mid: agreed.mid.clone(),
+            header: 0,
+        };
+        let mut scratch = [0; 64];
+        let silent = format.header(&self.stream, audio::AudioLevel::SILENT, &mut scratch);
+        format.header = silent.unwrap_or_default();
+        self.format = Some(format);
+    }
+
+    /// The codec in use and its payload type.
+    pub(super) fn codec(&self) -> Option<(Codec, u8)> {
+        self.format.as_ref().map(|format| (format.codec, format.payload_type))
+    }
+
+    /// What the encoder aims at, bits per second.
+    pub(super) fn target_bitrate(&self) -> u32 {
+        self.format.as_ref().map_or(0, |format| match format.codec {
+            Codec::Opus => format.encoder.settings().bitrate,
+            Codec::Pcmu | Codec::Pcma => 64_000,
+        })
+    }
+
+    /// Loudness of the latest frame.
+    pub(super) fn level(&self) -> audio::AudioLevel {
+        self.level
+    }
+
+    /// The far end loses so many packets of a hundred: FEC is made ready for that.
+    pub(super) fn expect_loss(&mut self, percent: u8) {
+        if let Some(format) = &mut self.format {
+            format.encoder.set_expected_loss(percent);
+        }
+    }
+
+    /// Takes 10 ms. Says whether `buffer` now holds a packet.
+    pub(super) fn push(&mut self, now: Instant, frame: &Frame, buffer: &mut Vec<u8>) -> bool {
+        self.level = frame.level();
+        let Some(format) = &mut self.format else { return false };
+        buffer.resize(format.header + LONGEST_PAYLOAD, 0);
+        let (front, payload) = buffer.split_at_mut(format.header);
+        match format.encoder.encode(frame, payload) {
+            Encoded::Packet { len, timestamp_units, level } => {
+                if format.header(&self.stream, level, front).is_err() {
+                    return false;
+                }
+                self.header_bytes += format.header as u64;
+                buffer.truncate(format.header + len);
+                self.stream.sent(now, len, timestamp_units);
+                true
+            }
+            Encoded::Silence { timestamp_units } => {
+                self.stream.skip(timestamp_units);
+                false
+            }
+            Encoded::Gathering => false,
+        }
+    }
+
+    /// Nobody wants these 10 ms: time goes on without a packet.
+    pub(super) fn pass_over(&mut self, frame: &Frame) {
+        self.level = frame.level();
+        if let Some(format) = &self.format {
+            let ten_ms = u32::try_from(audio::FRAME_SAMPLES).unwrap_or_default();
+            self.stream.skip(format.codec.timestamp_units(ten_ms));
+        }
+    }
+
+    /// Sends a received payload back as it is. Says whether `buffer` now holds a packet.
+    pub(super) fn reflect(
+        &mut self,
+        now: Instant,
+        payload: &[u8],
+        (level, ticks): (audio::AudioLevel, u32),
+        buffer: &mut Vec<u8>,
+    ) -> bool {
+        let Some(format) = &self.format else { return false };
+        buffer.resize(format.header, 0);
+        if format.header(&self.stream, level, buffer).is_err() {
+            return false;
+        }
+        buffer.extend_from_slice(payload);
+        self.header_bytes += format.header as u64;
+        self.stream.sent(now, payload.len(), ticks);
+        true
+    }
+}
+
+impl Format {
+    fn header(
+        &self,
+        stream: &Packetizer,
+        level: audio::AudioLevel,
+        out: &mut [u8],
+    ) -> Result<usize, NoRoom> {
+        let level = AudioLevel { voice: level.dbov() < VOICE, below_overload: level.dbov() };
+        let extensions = Extensions {
+            mid: self.mid.as_ref().map(String::as_bytes),
+            audio_level: Some(level),
+            ..Extensions::default()
+        };
+        stream.header(self.payload_type, &extensions, &self.extensions, out)
+    }
+}
+
+/// Louder than 50 dB below overload is taken for speech.
+const VOICE: u8 = 50;
+
+/// What we want, within what the other side wishes (RFC 7587 section 6.1).
+fn settings(
+    codec: Codec,
+    agreed: &Agreed,
+    wishes: OpusParameters,
+    ours: &OpusSettings,
+) -> audio::Settings {
+    // Outside this range it is to be ignored (RFC 7587 section 6.1).
+    let limit = wishes.max_average_bitrate.filter(|limit| (6_000..=510_000).contains(limit));
+    let stereo = ours.stereo && wishes.stereo == Some(true);
+    let fec = ours.fec && wishes.use_in_band_fec == Some(true);
+    let dtx = ours.dtx || wishes.use_dtx == Some(true);
+    audio::Settings {
+        packet_time: PacketTime::at_most(agreed.ptime),
+        channels: if stereo { Channels::Stereo } else { Channels::Mono },
+        bitrate: ours.bitrate.min(limit.unwrap_or(u32::MAX)),
+        fec: if fec { Fec::On } else { Fec::Off },
+        dtx: if dtx { Dtx::On } else { Dtx::Off },
+        ..audio::Settings::new(codec)
+    }
+}

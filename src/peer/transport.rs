@@ -1,0 +1,365 @@
+//! A proven, sealed way to the other side: ICE below, DTLS on it, SRTP beside it (W3C `RTCDtlsTransport`
+//! on `RTCIceTransport`).
+//!
+//! ```text
+//! ICE has a pair --> DTLS begins on it --> fingerprint matched --> SRTP seals and opens
+//! ```
+//! DTLS and media go where [`Agent::send_pair`] says, and move with it. What comes too early is kept for a
+//! moment: DTLS until there is a pair to answer on and a role to answer in, media until there are keys,
+//! for both may overtake the datagram that they wait for.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rand::rngs::StdRng;
+
+use crate::dtls_srtp::{
+    Certificate, Connected, Failure, Fingerprint, Handshake, Inbound, Outbound, Role, SrtpError,
+    SrtpProfile,
+};
+use crate::dtls_srtp::{Event as DtlsEvent, Input as DtlsInput, Output as DtlsOutput};
+use crate::ice::{self, Agent, PathId};
+use crate::peer::outbox::Outbox;
+use crate::time::Instant;
+
+/// ICE, DTLS and SRTP of one call.
+pub(super) struct Transport {
+    pub(super) agent: Agent,
+    certificate: Arc<Certificate>,
+    identity: Option<Identity>,
+    handshake: Option<Handshake>,
+    /// What the handshake agreed on, once it did.
+    pub(super) agreed: Option<Agreed>,
+    srtp: Option<(Outbound, Inbound)>,
+    early_dtls: Early,
+    early_media: Early,
+    timeouts: [Option<Instant>; 2],
+    pub(super) counters: Counters,
+    /// Pairs selected so far.
+    pub(super) selections: u64,
+}
+
+/// What a finished handshake agreed on; its keys went into the SRTP contexts and nowhere else.
+#[derive(Clone, Debug)]
+pub(super) struct Agreed {
+    pub(super) version: &'static str,
+    pub(super) cipher: &'static str,
+    pub(super) profile: SrtpProfile,
+    pub(super) remote_fingerprint: Fingerprint,
+    /// DER.
+    pub(super) remote_certificate: Vec<u8>,
+}
+
+/// How the other side is to be recognised, and who begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) role: Role,
+    pub(super) fingerprints: Vec<Fingerprint>,
+}
+
+/// What happened below.
+#[derive(Debug)]
+pub(super) enum Happened {
+    /// ICE says.
+    Ice(ice::Event),
+    /// The handshake has begun.
+    Connecting,
+    /// The other side is who the description says; sealed packets can travel.
+    Connected,
+    /// It sent close_notify.
+    Closed,
+    /// There will be no keys.
+    Failed(Failure),
+}
+
+/// Datagrams by direction and fate. Bytes are those of whole datagrams, without IP and UDP headers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counters {
+    pub(super) packets_sent: u64,
+    pub(super) bytes_sent: u64,
+    pub(super) packets_received: u64,
+    pub(super) bytes_received: u64,
+    /// Seen before, or older than the replay window.
+    pub(super) replayed: u64,
+    /// Forged, damaged, or of another call.
+    pub(super) forged: u64,
+    /// Not even worth a look at the tag.
+    pub(super) malformed: u64,
+    /// From an address that no authenticated check came from.
+    pub(super) unproven: u64,
+    /// Nothing could be sent: no pair, or consent was lost.
+    pub(super) unsendable: u64,
+}
+
+/// Room for SRTP's tag, or SRTCP's index and tag.
+const TRAILER: usize = 20;
+
+impl Transport {
+    pub(super) fn new(config: ice::Config, certificate: Arc<Certificate>, rng: StdRng) -> Self {
+        Self {
+            agent: Agent::new(config, rng),
+            certificate,
+            identity: None,
+            handshake: None,
+            agreed: None,
+            srtp: None,
+            early_dtls: Early::new(8),
+            early_media: Early::new(32),
+            timeouts: [None; 2],
+            counters: Counters::default(),
+            selections: 0,
+        }
+    }
+
+    /// The first description told who the other side is.
+    pub(super) fn identify(&mut self, identity: Identity) {
+        self.identity.get_or_insert(identity);
+    }
+
+    /// Who the other side is, as its first description told.
+    pub(super) fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// Whether the handshake has begun.
+    pub(super) fn has_begun(&self) -> bool {
+        self.handshake.is_some()
+    }
+
+    pub(super) fn role(&self) -> Option<Role> {
+        self.identity.as_ref().map(|identity| identity.role)
+    }
+
+    pub(super) fn is_secured(&self) -> bool {
+        self.srtp.is_some()
+    }
+
+    /// Time has come for whatever is due.
+    pub(super) fn tick(&mut self, now: Instant) {
+        let [ice, dtls] = self.timeouts;
+        if ice.is_some_and(|due| due <= now) {
+            self.agent.handle_input(now, ice::Input::Timer);
+        }
+        if dtls.is_some_and(|due| due <= now)
+            && let Some(handshake) = &mut self.handshake
+        {
+            handshake.handle_input(now, DtlsInput::Timer);
+        }
+    }
+
+    /// The next moment at which [`Self::tick`] has something to do.
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        self.timeouts.into_iter().flatten().min()
+    }
+
+    /// A datagram whose first byte says DTLS.
+    pub(super) fn receive_dtls(&mut self, now: Instant, bytes: &[u8]) {
+        self.count_received(bytes);
+        match &mut self.handshake {
+            Some(handshake) => handshake.handle_input(now, DtlsInput::Datagram(bytes)),
+            None => self.early_dtls.keep(bytes),
+        }
+    }
+
+    /// Opens an RTP packet in place; none if it has to be dropped, or is kept until there are keys.
+    pub(super) fn open_rtp<'a>(&mut self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+        self.open(packet, Inbound::unprotect_rtp)
+    }
+
+    /// Opens an RTCP packet in place.
+    pub(super) fn open_rtcp<'a>(&mut self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+        self.open(packet, Inbound::unprotect_rtcp)
+    }
+
+    fn open<'a>(
+        &mut self,
+        packet: &'a mut [u8],
+        unprotect: impl FnOnce(&mut Inbound, &mut [u8]) -> Result<usize, SrtpError>,
+    ) -> Option<&'a [u8]> {
+        let Some((_, inbound)) = &mut self.srtp else {
+            self.early_media.keep(packet);
+            return None;
+        };
+        let opened = unprotect(inbound, packet);
+        match opened {
+            Ok(length) => {
+                self.count_received(packet);
+                return packet.get(..length);
+            }
+            Err(SrtpError::Replayed) => self.counters.replayed += 1,
+            Err(SrtpError::AuthenticationFailed) => self.counters.forged += 1,
+            Err(_) => self.counters.malformed += 1,
+        }
+        None
+    }
+
+    /// Media that came before the keys, in order; none until there are keys.
+    pub(super) fn next_early_media(&mut self) -> Option<Vec<u8>> {
+        self.srtp.as_ref().and_then(|_| self.early_media.kept.pop_front())
+    }
+
+    /// Seals an RTP packet and sends it. Says how long it is on the wire.
+    pub(super) fn send_rtp(&mut self, outbox: &mut Outbox, packet: Vec<u8>) -> Option<usize> {
+        self.send(outbox, packet, Outbound::protect_rtp)
+    }
+
+    /// Seals a compound of RTCP packets and sends it. Says how long it is on the wire.
+    pub(super) fn send_rtcp(&mut self, outbox: &mut Outbox, packet: Vec<u8>) -> Option<usize> {
+        self.send(outbox, packet, Outbound::protect_rtcp)
+    }
+
+    fn send(
+        &mut self,
+        outbox: &mut Outbox,
+        mut packet: Vec<u8>,
+        protect: impl FnOnce(&mut Outbound, &mut [u8], usize) -> Result<usize, SrtpError>,
+    ) -> Option<usize> {
+        let length = packet.len();
+        packet.resize(length + TRAILER, 0);
+        let pair = self.agent.send_pair();
+        let sealed = self
+            .srtp
+            .as_mut()
+            .and_then(|(outbound, _)| protect(outbound, &mut packet, length).ok());
+        let (Some((path, to)), Some(sealed)) = (pair, sealed) else {
+            self.counters.unsendable += 1;
+            outbox.recycle(packet);
+            return None;
+        };
+        packet.truncate(sealed);
+        self.counters.packets_sent += 1;
+        self.counters.bytes_sent += sealed as u64;
+        outbox.push(path, to, packet);
+        Some(sealed)
+    }
+
+    /// Says goodbye by DTLS, then stops; call [`Self::pump`] in between to let it out.
+    pub(super) fn close_dtls(&mut self, now: Instant) {
+        if let Some(handshake) = &mut self.handshake {
+            handshake.handle_input(now, DtlsInput::Close);
+        }
+    }
+
+    /// Whether media and DTLS from there may be the other side's.
+    pub(super) fn accepts(&mut self, path: PathId, from: SocketAddr) -> bool {
+        let accepts = self.agent.accepts(path, from);
+        self.counters.unproven += u64::from(!accepts);
+        accepts
+    }
+
+    /// Carries out what the machines ask for until they ask for nothing more.
+    pub(super) fn pump(
+        &mut self,
+        now: Instant,
+        outbox: &mut Outbox,
+        happened: &mut VecDeque<Happened>,
+    ) {
+        self.pump_ice(outbox, happened);
+        self.begin_dtls(now, happened);
+        self.pump_dtls(outbox, happened);
+    }
+
+    fn pump_ice(&mut self, outbox: &mut Outbox, happened: &mut VecDeque<Happened>) {
+        loop {
+            match self.agent.poll_output() {
+                ice::Output::Transmit { path, to, bytes } => outbox.push_copy(path, to, bytes),
+                ice::Output::Event(event) => {
+                    self.selections += u64::from(matches!(event, ice::Event::SelectedPair(_)));
+                    happened.push_back(Happened::Ice(event));
+                }
+                ice::Output::Timeout(timeout) => {
+                    self.timeouts[0] = timeout;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Once there is a pair to talk on, and somebody to expect.
+    fn begin_dtls(&mut self, now: Instant, happened: &mut VecDeque<Happened>) {
+        let Some(identity) = &self.identity else { return };
+        if self.handshake.is_some() || self.agent.send_pair().is_none() {
+            return;
+        }
+        let mut handshake = match Handshake::new(&self.certificate, identity.role) {
+            Ok(handshake) => handshake,
+            Err(error) => {
+                happened.push_back(Happened::Failed(Failure::OpenSsl(error.to_string())));
+                return;
+            }
+        };
+        handshake.handle_input(now, DtlsInput::Expect(&identity.fingerprints));
+        handshake.handle_input(now, DtlsInput::Timer);
+        for datagram in self.early_dtls.kept.drain(..) {
+            handshake.handle_input(now, DtlsInput::Datagram(&datagram));
+        }
+        self.handshake = Some(handshake);
+        happened.push_back(Happened::Connecting);
+    }
+
+    fn pump_dtls(&mut self, outbox: &mut Outbox, happened: &mut VecDeque<Happened>) {
+        let Some(handshake) = &mut self.handshake else { return };
+        let pair = self.agent.send_pair();
+        loop {
+            match handshake.poll_output() {
+                DtlsOutput::Transmit(bytes) => match pair {
+                    Some((path, to)) => {
+                        self.counters.packets_sent += 1;
+                        self.counters.bytes_sent += bytes.len() as u64;
+                        outbox.push_copy(path, to, bytes);
+                    }
+                    None => self.counters.unsendable += 1, // its timer sends it again
+                },
+                DtlsOutput::Event(DtlsEvent::Connected(connected)) => {
+                    let Connected { version, cipher, profile, .. } = *connected;
+                    happened.push_back(match connected.keys.contexts() {
+                        Ok(contexts) => {
+                            self.srtp = Some(contexts);
+                            self.agreed = Some(Agreed {
+                                version,
+                                cipher,
+                                profile,
+                                remote_fingerprint: connected.remote_fingerprint.clone(),
+                                remote_certificate: connected.remote_certificate.clone(),
+                            });
+                            Happened::Connected
+                        }
+                        Err(error) => Happened::Failed(Failure::OpenSsl(error.to_string())),
+                    });
+                }
+                DtlsOutput::Event(DtlsEvent::Closed) => happened.push_back(Happened::Closed),
+                DtlsOutput::Event(DtlsEvent::Failed(failure)) => {
+                    happened.push_back(Happened::Failed(failure));
+                }
+                DtlsOutput::Timeout(timeout) => {
+                    self.timeouts[1] = timeout;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn count_received(&mut self, datagram: &[u8]) {
+        self.counters.packets_received += 1;
+        self.counters.bytes_received += datagram.len() as u64;
+    }
+}
+
+/// Datagrams kept for a moment, the oldest first, and not more than a few: a stranger can send many.
+struct Early {
+    kept: VecDeque<Vec<u8>>,
+    most: usize,
+}
+
+impl Early {
+    fn new(most: usize) -> Self {
+        Self { kept: VecDeque::new(), most }
+    }
+
+    fn keep(&mut self, datagram: &[u8]) {
+        if self.kept.len() < self.most {
+            self.kept.push_back(datagram.to_vec());
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Two whole peers and a bad network between them, in virtual time.
+//!
+//! Time jumps from event to event: a datagram arrives, a timer is due, ten milliseconds of sound are
+//! there. Everything but OpenSSL's own random bytes follows from the seed. OpenSSL re-sends by the wall
+//! clock, which stands still here: so the wire never loses a DTLS datagram, though it may delay it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use halloo::audio::{Channels, Frame};
+use halloo::dtls_srtp::Certificate;
+use halloo::ice::PathId;
+use halloo::net::impair::{Direction, Impairment, Link};
+use halloo::peer::config::Config;
+use halloo::peer::demux::{Protocol, classify};
+use halloo::peer::event::Event;
+use halloo::peer::{Input, Output, Peer};
+use halloo::time::Instant;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Who {
+    /// Alice, at 192.0.2.1.
+    Alice,
+    /// Bob, at 192.0.2.2.
+    Bob,
+}
+
+impl Who {
+    /// The one at the far end.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Alice => Self::Bob,
+            Self::Bob => Self::Alice,
+        }
+    }
+}
+
+/// One person's side.
+pub struct Side {
+    /// Their peer.
+    pub peer: Peer,
+    /// Their address.
+    pub addr: SocketAddr,
+    /// What they were told, and when.
+    pub events: Vec<(Instant, Event)>,
+    /// Every sample that they heard.
+    pub heard: Vec<f32>,
+    /// Pitch of the tone they make.
+    pub tone: f32,
+    spoken: usize,
+    timeout: Option<Instant>,
+}
+
+/// A call between two.
+pub struct Call {
+    /// The virtual time.
+    pub now: Instant,
+    /// Makes sound, hears sound.
+    pub alice: Side,
+    /// The other one.
+    pub bob: Side,
+    /// Every datagram that was handed to the network: when, by whom, which protocol, how long.
+    pub trace: Vec<(Instant, Who, Option<Protocol>, usize)>,
+    /// What becomes of a datagram beside the impairment: false loses it.
+    pub filter: Box<dyn FnMut(Instant, Who, &mut Vec<u8>) -> bool>,
+    to_bob: Link,
+    to_alice: Link,
+    under_way: BTreeMap<(Instant, u64), (Who, Vec<u8>)>,
+    handed_over: u64,
+    next_frame: Instant,
+}
+
+const FRAME: Duration = Duration::from_millis(10);
+
+impl Call {
+    /// Two peers that know their own addresses and nothing of each other.
+    pub fn new(seed: u64, impairment: &Impairment) -> Self {
+        Self::with_configs(seed, impairment, Config::default(), Config::default())
+    }
+
+    /// The same with settings.
+    pub fn with_configs(seed: u64, impairment: &Impairment, alice: Config, bob: Config) -> Self {
+        let impairment = Impairment { seed, ..*impairment };
+        Self {
+            now: Instant::ZERO,
+            alice: Side::new(alice, seed * 2, [192, 0, 2, 1], 440.0),
+            bob: Side::new(bob, seed * 2 + 1, [192, 0, 2, 2], 660.0),
+            trace: Vec::new(),
+            filter: Box::new(|_, _, _| true),
+            to_bob: Link::new(&impairment, Direction::Out),
+            to_alice: Link::new(&impairment, Direction::In),
+            under_way: BTreeMap::new(),
+            handed_over: 0,
+            next_frame: Instant::ZERO,
+        }
+    }
+
+    /// One of the two.
+    pub fn side(&mut self, who: Who) -> &mut Side {
+        match who {
+            Who::Alice => &mut self.alice,
+            Who::Bob => &mut self.bob,
+        }
+    }
+
+    /// Alice offers, Bob answers, at once.
+    pub fn signal(&mut self) {
+        self.signal_from(Who::Alice);
+    }
+
+    /// `who` offers, the other answers, at once.
+    pub fn signal_from(&mut self, who: Who) {
+        let now = self.now;
+        let offer = self.side(who).peer.make_offer(now).unwrap();
+        let answer = self.side(who.other()).peer.accept_offer(now, &offer).unwrap();
+        self.side(who).peer.accept_answer(now, &answer).unwrap();
+        self.drain_both();
+    }
+
+    /// Lets time pass until `done`, at most until `limit` from now; says whether it was done.
+    pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let end = self.now + limit;
+        self.drain_both();
+        while !done(self) {
+            if !self.step(end) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Lets so much time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        self.run_until(time, |_| false);
+    }
+
+    /// Runs until both are connected.
+    pub fn connect(&mut self) {
+        let connected =
+            |call: &Self| call.alice.peer.is_connected() && call.bob.peer.is_connected();
+        assert!(
+            self.run_until(Duration::from_secs(60), connected),
+            "not connected: alice {:?}, bob {:?}",
+            self.alice.events,
+            self.bob.events
+        );
+    }
+
+    /// Whether something happened before `end`.
+    fn step(&mut self, end: Instant) -> bool {
+        let arrival = self.under_way.keys().next().map(|(at, _)| *at);
+        let timers = [self.alice.timeout, self.bob.timeout];
+        let next = [arrival, Some(self.next_frame)].into_iter().chain(timers).flatten().min();
+        let next = next.unwrap_or(end).max(self.now);
+        if next > end {
+            self.now = end;
+            return false;
+        }
+        self.now = next;
+        if arrival.is_some_and(|at| at <= next) {
+            self.deliver_one();
+        } else if self.next_frame <= next {
+            self.next_frame += FRAME;
+            self.alice.sound(next);
+            self.bob.sound(next);
+        } else {
+            for side in [&mut self.alice, &mut self.bob] {
+                if side.timeout.is_some_and(|due| due <= next) {
+                    side.peer.handle_input(next, Input::Timer);
+                }
+            }
+        }
+        self.drain_both();
+        true
+    }
+
+    fn deliver_one(&mut self) {
+        let Some((_, (to, mut bytes))) = self.under_way.pop_first() else { return };
+        let (now, from) = (self.now, self.side(to.other()).addr);
+        let input = Input::Datagram { path: PathId(0), from, bytes: &mut bytes };
+        self.side(to).peer.handle_input(now, input);
+    }
+
+    fn drain_both(&mut self) {
+        for who in [Who::Alice, Who::Bob] {
+            let now = self.now;
+            for bytes in self.side(who).drain(now) {
+                self.hand_over(who, bytes);
+            }
+        }
+    }
+
+    fn hand_over(&mut self, who: Who, mut bytes: Vec<u8>) {
+        let protocol = classify(&bytes);
+        self.trace.push((self.now, who, protocol, bytes.len()));
+        if !(self.filter)(self.now, who, &mut bytes) {
+            return;
+        }
+        let link = match who {
+            Who::Alice => &mut self.to_bob,
+            Who::Bob => &mut self.to_alice,
+        };
+        let mut arrivals: VecDeque<_> = link.carry(self.now).collect();
+        if arrivals.is_empty() && protocol == Some(Protocol::Dtls) {
+            arrivals.push_back(self.now + Duration::from_millis(1));
+        }
+        for at in arrivals {
+            self.handed_over += 1;
+            self.under_way.insert((at, self.handed_over), (who.other(), bytes.clone()));
+        }
+    }
+}
+
+impl Side {
+    fn new(config: Config, seed: u64, ip: [u8; 4], tone: f32) -> Self {
+        let certificate = Arc::new(Certificate::generate().unwrap());
+        let mut peer = Peer::new(config, certificate, StdRng::seed_from_u64(seed));
+        let addr = SocketAddr::from((ip, 5_000));
+        peer.handle_input(Instant::ZERO, Input::LocalAddress { path: PathId(0), addr });
+        peer.handle_input(Instant::ZERO, Input::LocalAddressesDone);
+        Self { peer, addr, events: vec![], heard: vec![], tone, spoken: 0, timeout: None }
+    }
+
+    /// Whether they were told of an event like this.
+    pub fn was_told(&self, like: impl Fn(&Event) -> bool) -> bool {
+        self.events.iter().any(|(_, event)| like(event))
+    }
+
+    /// Ten milliseconds go in by the microphone and come out of the loudspeaker.
+    fn sound(&mut self, now: Instant) {
+        let mut frame = Frame::silence(Channels::Mono);
+        for sample in frame.samples_mut() {
+            let cycles = self.spoken as f32 * self.tone / 48_000.0;
+            *sample = 0.5 * (cycles.fract() * std::f32::consts::TAU).sin();
+            self.spoken += 1;
+        }
+        self.peer.handle_input(now, Input::Audio(&frame));
+        self.peer.play(now, &mut frame);
+        self.heard.extend_from_slice(frame.samples());
+    }
+
+    fn drain(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        let mut datagrams = Vec::new();
+        loop {
+            match self.peer.poll_output() {
+                Output::Transmit { bytes, .. } => datagrams.push(bytes.to_vec()),
+                Output::Event(event) => self.events.push((now, event)),
+                Output::Timeout(timeout) => {
+                    self.timeout = timeout;
+                    return datagrams;
+                }
+            }
+        }
+    }
+}
