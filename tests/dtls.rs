@@ -100,7 +100,7 @@ fn plain_openssl_with_either_certificate_and_any_profile_works_in_both_roles() {
     }
 }
 
-/// rfc5763-5-2: every way in which the fingerprint can come, and in time or late.
+/// rfc5763-5-2, rfc5764-5.1-1: every way in which the fingerprint can come, and in time or late.
 #[test]
 fn no_key_leaves_before_the_fingerprint_is_known() {
     let [a, b] = [(); 2].map(|()| Certificate::generate().unwrap());
@@ -360,6 +360,38 @@ fn nobody_answering_is_a_failure_after_30_s() {
     }
 }
 
+/// OpenSSL's clock is the wall's; its timer is told relative to the `now` of the call.
+#[test]
+fn an_unanswered_hello_is_due_again_within_50_ms() {
+    let (mut client, mut server, _) = pair();
+    client.tick(NOW);
+    let hello = client.drain();
+    let due = client.timeout.unwrap();
+    assert!(due > NOW && due <= Instant::from_millis(5_050), "{due:?}");
+    server.tick(NOW);
+    server.drain();
+    assert_eq!(server.timeout, Some(Instant::from_millis(35_000)), "only the limit");
+    server.receive(NOW, &hello[0]);
+    server.drain();
+    let due = server.timeout.unwrap();
+    assert!(due <= Instant::from_millis(5_050), "its flight awaits an answer: {due:?}");
+}
+
+/// rfc9147-4-1: records of DTLS 1.3 are DTLS, but not of this association.
+#[test]
+fn a_record_of_dtls_1_3_changes_nothing() {
+    let (mut client, mut server, _) = pair();
+    client.tick(NOW);
+    for first_byte in 32..64 {
+        let mut record = [0x5a; 40];
+        record[0] = first_byte;
+        client.receive(NOW, &record);
+        server.receive(NOW, &record);
+    }
+    settle(NOW, &mut client, &mut server);
+    assert!(client.is_connected() && server.is_connected());
+}
+
 /// A server's last flight goes out again, unless the client was heard.
 #[test]
 fn the_last_flight_is_repeated_until_the_client_is_heard() {
@@ -370,6 +402,17 @@ fn the_last_flight_is_repeated_until_the_client_is_heard() {
     server.handle(Instant::from_millis(5_060), Input::Heard);
     server.tick(Instant::from_millis(5_150));
     assert_eq!((server.drain().len(), server.timeout), (0, None));
+}
+
+/// UDP has empty datagrams; to OpenSSL an empty read is the end of the stream.
+#[test]
+fn an_empty_datagram_ends_nothing() {
+    let (mut client, mut server) = connected_pair();
+    for end in [&mut client, &mut server] {
+        end.receive(NOW, &[]);
+        end.drain();
+        assert_eq!((end.events.len(), end.handshake.dropped()), (1, 1));
+    }
 }
 
 #[test]

@@ -212,6 +212,7 @@ impl Handshake {
 
     fn receive(&mut self, now: Instant, datagram: &[u8]) {
         match self.state {
+            _ if datagram.is_empty() => self.dropped += 1, // OpenSSL would take it for the end
             State::New => {
                 self.start(now);
                 self.receive(now, datagram);
@@ -355,5 +356,116 @@ impl Handshake {
         let failure =
             Failure::classify(error, &mut self.link.lock(), self.stream.get_ref().leaving());
         self.end(Event::Failed(failure));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const NOW: Instant = Instant::from_millis(100);
+
+    /// Remembers every change of state, as an arrow of the diagram.
+    struct Recorded<'r> {
+        handshake: Handshake,
+        arrows: &'r mut BTreeSet<String>,
+    }
+
+    impl Recorded<'_> {
+        fn handle(&mut self, now: Instant, input: Input<'_>) {
+            let name = |state: State| format!("{state:?}").split(' ').next().unwrap().to_owned();
+            let input_name = format!("{input:?}").split('(').next().unwrap().to_owned();
+            let from = name(self.handshake.state);
+            self.handshake.handle_input(now, input);
+            let to = name(self.handshake.state);
+            if from != to {
+                self.arrows.insert(format!("{from} {input_name} {to}"));
+            }
+        }
+
+        fn drain(&mut self) -> Vec<Vec<u8>> {
+            let mut datagrams = Vec::new();
+            loop {
+                match self.handshake.poll_output() {
+                    Output::Transmit(datagram) => datagrams.push(datagram.to_vec()),
+                    Output::Event(_) => {}
+                    Output::Timeout(_) => return datagrams,
+                }
+            }
+        }
+    }
+
+    /// How far a scenario's server gets before the input in question.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Until {
+        New,
+        Handshaking,
+        Done,
+    }
+
+    /// A server that expects `expected`, and a client that accepts it; then one more input.
+    fn scenario(arrows: &mut BTreeSet<String>, expected: Option<&str>, until: Until, last: &str) {
+        let [a, b] = [(); 2].map(|()| Certificate::generate().unwrap());
+        let of = |certificate: &Certificate| [certificate.fingerprint(HashAlgorithm::Sha256)];
+        let signalled = |what: &str| if what == "right" { of(&a) } else { of(&b) };
+        let mut client = Handshake::new(&a, Role::Client).unwrap();
+        client.handle_input(NOW, Input::Expect(&of(&b)));
+        let mut mine = BTreeSet::new();
+        let mut client = Recorded { handshake: client, arrows: &mut mine };
+        let mut server = Recorded { handshake: Handshake::new(&b, Role::Server).unwrap(), arrows };
+        if let Some(what) = expected {
+            server.handle(NOW, Input::Expect(&signalled(what)));
+        }
+        client.handle(NOW, Input::Timer);
+        let rounds = [Until::New, Until::Handshaking, Until::Done].iter();
+        for _ in rounds.take_while(|stage| **stage != until) {
+            for _ in 0..2 {
+                client.drain().iter().for_each(|d| server.handle(NOW, Input::Datagram(d)));
+                if until == Until::Done {
+                    server.drain().iter().for_each(|d| client.handle(NOW, Input::Datagram(d)));
+                }
+            }
+        }
+        server.handle(NOW, Input::Heard);
+        match last {
+            "goodbye" => {
+                client.handle(NOW, Input::Close);
+                client.drain().iter().for_each(|d| server.handle(NOW, Input::Datagram(d)));
+            }
+            "late" => server.handle(NOW + HANDSHAKE_LIMIT, Input::Timer),
+            "close" => server.handle(NOW, Input::Close),
+            what => server.handle(NOW, Input::Expect(&signalled(what))),
+        }
+        for input in [Input::Timer, Input::Heard, Input::Expect(&[]), Input::Datagram(&[20])] {
+            if server.handshake.state == State::Ended {
+                server.handle(NOW, input);
+                assert_eq!(server.handshake.state, State::Ended, "{input:?}");
+            }
+        }
+        server.arrows.append(&mut mine);
+    }
+
+    #[test]
+    fn the_diagram_shows_every_change_of_state() {
+        let mut seen = BTreeSet::new();
+        for expected in [None, Some("right"), Some("wrong")] {
+            for until in [Until::New, Until::Handshaking, Until::Done] {
+                for last in ["goodbye", "late", "close", "right", "wrong"] {
+                    scenario(&mut seen, expected, until, last);
+                }
+            }
+        }
+        let drawn: BTreeSet<String> = include_str!("handshake.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! ")?.split_once("--> "))
+            .map(|(left, right)| {
+                let (from, input) = left.split_once(' ').unwrap();
+                let to = right.split(' ').next().unwrap();
+                format!("{from} {} {to}", input.trim_matches('-'))
+            })
+            .collect();
+        assert_eq!(seen, drawn);
     }
 }
