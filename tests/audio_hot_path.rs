@@ -80,9 +80,9 @@ fn encoding_and_decoding_allocate_nothing() {
                 };
                 packets += 1;
                 decoder.decode(match packets % 10 {
-                    3 => Input::Missing,
-                    4 => Input::Fec(&payload[..len]),
-                    5 => Input::Silence,
+                    3 => Input::Missing { samples: 960 },
+                    4 => Input::Fec { next: &payload[..len], samples: 960 },
+                    5 => Input::Silence { samples: 480 },
                     6 => Input::ComfortNoise(&[40, 100]),
                     7 => Input::Packet(&[0x7b]),
                     _ => Input::Packet(&payload[..len]),
