@@ -76,7 +76,7 @@ fn conceal_20_ms_of_opus(bencher: Bencher<'_, '_>) {
     }
     let mut frame = Frame::silence(Channels::Mono);
     bencher.bench_local(|| {
-        decoder.decode(Input::Missing);
+        decoder.decode(Input::Missing { samples: 960 });
         while decoder.take(&mut frame) {}
     });
 }
