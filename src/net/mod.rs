@@ -6,19 +6,20 @@
 //!
 //! A datagram is read by [`udp`], stamped by [`world`], named by `peer::Router`, and handed in place to
 //! its `peer::Peer` by [`driver`]; what the peer wants to send leaves by the same loop. Sound comes and
-//! goes through `sound`. [`impair`] makes all of it worse on request. [`interfaces`] says which of
+//! goes through [`sound`]. [`impair`] makes all of it worse on request. [`interfaces`] says which of
 //! this machine's addresses a call may use.
 //!
 //! Calls come in over HTTP by [`http_server`], which carries [`crate::signal`], and go out by
 //! [`http_client`] to a [`target`].
 //!
-//! Read first: [`driver`]. Then [`udp`], `sound`. Next layer: [`crate::cli`].
+//! Read first: [`driver`]. Then [`udp`], [`sound`]. Next layer: [`crate::cli`].
 
 pub mod driver;
 pub mod http_client;
 pub mod http_server;
 pub mod impair;
 pub mod interfaces;
+pub mod sound;
 pub mod target;
 pub mod udp;
 pub mod world;

@@ -1,13 +1,119 @@
-//! The loop that owns all calls.
+//! The loop that owns all calls: one thread, its sockets, its peers, one heap of timers.
+//!
+//! ```text
+//! POST /whip ──> Handle::accept_offer ──command──> commands ──> a Peer, registered with the Router
+//!            <──────────── answer <──────────────────┘
+//!
+//! datagram ──> udp ──> Router ──> Peer ──> drain ──┬──> udp, or impaired: network
+//!                                                  ├──> events: whoever listens
+//!                                                  └──> timers
+//! sound <──> voices <──> Peer
+//! ```
+//! HTTP lives elsewhere, on other threads, and reaches the loop only by a [`Handle`]: a slow page costs
+//! no call its sound. No task per call either: a packet that finds its call by one look into a table
+//! needs neither a lock nor a wake-up of its own.
+//!
+//! Read first: `run.rs`, the loop. Then `commands.rs`, `drain.rs`, `voices.rs`.
 
 mod call;
 mod call_id;
+mod calls;
+mod commands;
+mod drain;
 mod handle;
+mod network;
 mod options;
 mod refusal;
+mod run;
+mod timers;
+mod voices;
 
 pub use call::{CallState, CallSummary, Caller, TimedEvent};
 pub use call_id::{CallId, NotACallId};
 pub use handle::{Followed, Handle};
 pub use options::Options;
 pub use refusal::Refusal;
+
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, mpsc};
+
+use crate::dtls_srtp::Certificate;
+use crate::net::sound::Sound;
+use crate::net::udp::Sockets;
+use crate::net::world::World;
+use crate::peer::Router;
+use calls::{CallKey, Calls, Which};
+use handle::{Answer, Command};
+use network::Network;
+use run::Life;
+use timers::Timers;
+use voices::Frames;
+
+/// Everything that the loop owns.
+struct Driver {
+    world: World,
+    options: Options,
+    /// One for all calls of the process: making it costs more than a call's first packet may.
+    certificate: Arc<Certificate>,
+    network: Network,
+    router: Router<CallKey>,
+    calls: Calls,
+    timers: Timers<(CallKey, Which)>,
+    sound: Sound,
+    frames: Frames,
+    commands: mpsc::UnboundedReceiver<Command>,
+    next_command: Option<Command>,
+    events: broadcast::Sender<(CallId, TimedEvent)>,
+    life: Life,
+    /// Those who wait for the end.
+    farewells: Vec<Answer<()>>,
+}
+
+/// Events that a slow listener may be behind.
+const EVENTS: usize = 1_024;
+
+/// Binds the sockets and starts the loop, on a thread of its own. It ends by [`Handle::shutdown`], or
+/// when the last handle is gone.
+///
+/// # Errors
+/// [`Refusal::System`]: the port is in use, or the system lacks something.
+pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| system("no event loop", &error))?;
+    let sockets = {
+        let _sockets_belong_to_it = runtime.enter();
+        Sockets::bind(&options.interfaces, options.udp_port)
+    };
+    let port = format!("no UDP socket on port {}", options.udp_port);
+    let sockets = sockets.map_err(|error| system(&port, &error))?;
+    let certificate = Certificate::generate().map_err(|error| system("no certificate", &error))?;
+    let (sender, commands) = mpsc::unbounded_channel();
+    let events = broadcast::Sender::new(EVENTS);
+    let world = World::new();
+    let handle = Handle { commands: sender, events: events.clone(), world };
+    let driver = Driver {
+        world,
+        certificate: Arc::new(certificate),
+        network: Network::new(sockets, options.impair.as_ref()),
+        options,
+        router: Router::default(),
+        calls: Calls::default(),
+        timers: Timers::new(),
+        frames: Frames { heard: sound.frame(), spoken: sound.frame() },
+        sound,
+        commands,
+        next_command: None,
+        events,
+        life: Life::Running,
+        farewells: Vec::new(),
+    };
+    let thread = std::thread::Builder::new().name("calls".to_owned());
+    let spawned = thread.spawn(move || runtime.block_on(driver.run()));
+    spawned.map_err(|error| system("no thread", &error))?;
+    Ok(handle)
+}
+
+fn system(what: &str, why: &dyn std::fmt::Display) -> Refusal {
+    Refusal::System { detail: format!("{what}: {why}") }
+}

@@ -1,0 +1,229 @@
+//! The table of calls: those that run, and those that ended less than a minute ago.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::net::driver::timers::Deadline;
+use crate::net::driver::{CallId, CallState, CallSummary, Caller, TimedEvent};
+use crate::net::sound::Voice;
+use crate::peer::Peer;
+use crate::peer::event::{End, Event};
+use crate::peer::stats::Report;
+use crate::stun::TransactionId;
+use crate::time::Instant;
+
+/// Names a call inside the driver: in order of age, and never used again, so that a late timer or
+/// route of an ended call finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct CallKey(u64);
+
+/// A call has two deadlines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Which {
+    /// The protocol's.
+    Peer,
+    /// The driver's own: an offer that nobody answers, `--duration`, forgetting an ended call.
+    Chore,
+}
+
+/// One call.
+pub(super) struct Call {
+    pub(super) id: CallId,
+    pub(super) caller: Caller,
+    pub(super) began: Instant,
+    pub(super) state: CallState,
+    pub(super) since: Instant,
+    pub(super) progress: Progress,
+    pub(super) history: VecDeque<TimedEvent>,
+    /// Why the driver itself ended it: the peer only knows that it was told to hang up.
+    pub(super) verdict: Option<(End, String)>,
+    pub(super) peer_deadline: Deadline,
+    pub(super) chore_deadline: Deadline,
+}
+
+/// What is left of a call depends on whether it runs.
+pub(super) enum Progress {
+    /// It does.
+    Running {
+        /// Its protocols. Boxed: an ended call should weigh little.
+        peer: Box<Peer>,
+        /// Its sound, once it is connected.
+        voice: Option<Box<Voice>>,
+    },
+    /// It did.
+    Ended {
+        /// The last figures.
+        stats: Report,
+        /// How.
+        end: End,
+        /// In words.
+        reason: String,
+        /// The last ufrag.
+        ufrag: String,
+    },
+}
+
+/// An ended call stays readable for so long.
+const READABLE: Duration = Duration::from_secs(60);
+
+/// Events kept for those who ask later; the oldest go first.
+const HISTORY: usize = 256;
+
+/// All calls.
+#[derive(Default)]
+pub(super) struct Calls {
+    calls: BTreeMap<CallKey, Call>,
+    keys: HashMap<CallId, CallKey>,
+    made: u64,
+}
+
+impl Calls {
+    /// The name that the next call will have.
+    pub(super) fn next_key(&mut self) -> CallKey {
+        self.made += 1;
+        CallKey(self.made)
+    }
+
+    pub(super) fn insert(&mut self, key: CallKey, call: Call) {
+        self.keys.insert(call.id, key);
+        self.calls.insert(key, call);
+    }
+
+    pub(super) fn forget(&mut self, key: CallKey) {
+        if let Some(call) = self.calls.remove(&key) {
+            self.keys.remove(&call.id);
+        }
+    }
+
+    pub(super) fn key(&self, id: CallId) -> Option<CallKey> {
+        self.keys.get(&id).copied()
+    }
+
+    pub(super) fn get(&self, key: CallKey) -> Option<&Call> {
+        self.calls.get(&key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: CallKey) -> Option<&mut Call> {
+        self.calls.get_mut(&key)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Call> {
+        self.calls.values()
+    }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = (&CallKey, &mut Call)> {
+        self.calls.iter_mut()
+    }
+
+    /// The peer of a running call.
+    pub(super) fn peer(&mut self, key: CallKey) -> Option<&mut Peer> {
+        self.calls.get_mut(&key)?.peer_mut()
+    }
+
+    /// Whose request this answers. Only answers to checks are looked for in this way, a few a second.
+    pub(super) fn asker(&self, id: TransactionId) -> Option<CallKey> {
+        let asks = |call: &Call| call.peer().is_some_and(|peer| peer.awaits(id));
+        self.calls.iter().find(|(_, call)| asks(call)).map(|(key, _)| *key)
+    }
+
+    pub(super) fn deadline(&mut self, (key, which): (CallKey, Which)) -> Option<&mut Deadline> {
+        let call = self.calls.get_mut(&key)?;
+        Some(match which {
+            Which::Peer => &mut call.peer_deadline,
+            Which::Chore => &mut call.chore_deadline,
+        })
+    }
+
+    /// The calls that have not ended.
+    pub(super) fn running(&self) -> Vec<CallKey> {
+        let running = self.calls.iter().filter(|(_, call)| call.peer().is_some());
+        running.map(|(key, _)| *key).collect()
+    }
+}
+
+impl Call {
+    pub(super) fn peer(&self) -> Option<&Peer> {
+        match &self.progress {
+            Progress::Running { peer, .. } => Some(peer),
+            Progress::Ended { .. } => None,
+        }
+    }
+
+    pub(super) fn peer_mut(&mut self) -> Option<&mut Peer> {
+        match &mut self.progress {
+            Progress::Running { peer, .. } => Some(peer),
+            Progress::Ended { .. } => None,
+        }
+    }
+
+    /// Keeps an event, and what it says of the state.
+    pub(super) fn note(&mut self, timed: &TimedEvent) {
+        let state = match &timed.event {
+            Event::Ringing => CallState::Ringing,
+            Event::Answered if self.state == CallState::Ringing => CallState::Connecting,
+            Event::Connected { .. } => CallState::Connected,
+            Event::Ended { .. } => CallState::Ended,
+            _ => self.state,
+        };
+        if state != self.state {
+            (self.state, self.since) = (state, timed.at);
+        }
+        if !matches!(timed.event, Event::Stats(_)) {
+            if self.history.len() == HISTORY {
+                self.history.pop_front();
+            }
+            self.history.push_back(timed.clone());
+        }
+    }
+
+    /// When the driver has something to do with the call on its own.
+    pub(super) fn chore(
+        &self,
+        answer_within: Duration,
+        duration: Option<Duration>,
+    ) -> Option<Instant> {
+        match self.state {
+            CallState::Ringing => Some(self.since + answer_within),
+            CallState::Connecting => None, // the peer has a timeout of its own
+            CallState::Connected => duration.map(|duration| self.since + duration),
+            CallState::Ended => Some(self.since + READABLE),
+        }
+    }
+
+    /// Drops all but what can still be read.
+    pub(super) fn bury(&mut self, now: Instant) {
+        let Progress::Running { peer, .. } = &self.progress else { return };
+        let ended = self.history.iter().rev().find_map(|timed| match &timed.event {
+            Event::Ended { reason, end } => Some((*end, reason.clone())),
+            _ => None,
+        });
+        let (end, reason) = ended.unwrap_or((End::HungUp, String::new()));
+        let (stats, ufrag) = (peer.stats(now), peer.ufrag().to_owned());
+        self.progress = Progress::Ended { stats, end, reason, ufrag };
+    }
+
+    pub(super) fn summary(&self) -> CallSummary {
+        let (ended, ufrag) = match &self.progress {
+            Progress::Running { peer, .. } => (None, peer.ufrag().to_owned()),
+            Progress::Ended { end, reason, ufrag, .. } => {
+                (Some((*end, reason.clone())), ufrag.clone())
+            }
+        };
+        CallSummary {
+            id: self.id,
+            state: self.state,
+            since: self.since,
+            began: self.began,
+            caller: self.caller,
+            ended,
+            ufrag,
+        }
+    }
+
+    pub(super) fn stats(&self, now: Instant) -> Report {
+        match &self.progress {
+            Progress::Running { peer, .. } => peer.stats(now),
+            Progress::Ended { stats, .. } => stats.clone(),
+        }
+    }
+}

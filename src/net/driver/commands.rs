@@ -1,0 +1,202 @@
+//! What others ask of the loop.
+
+use std::collections::VecDeque;
+
+use crate::net::driver::calls::{Call, CallKey, Progress};
+use crate::net::driver::handle::{Answer, Command, Followed};
+use crate::net::driver::run::Life;
+use crate::net::driver::timers::Deadline;
+use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal};
+use crate::net::world;
+use crate::peer::event::End;
+use crate::peer::{Input, NegotiateError, Peer};
+use crate::sdp::{Description, Fragment};
+use crate::time::Instant;
+
+/// What a caller that was refused for want of room is told to wait: calls end at any time.
+const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl Driver {
+    /// Does it, and answers; whoever asked may be gone, and that is theirs to know.
+    pub(super) fn carry_out(&mut self, command: Command) {
+        let now = self.world.now();
+        match command {
+            Command::AcceptOffer(offer, caller, answer) => {
+                reply(answer, self.accept_offer(now, &offer, caller));
+            }
+            Command::MakeOffer(caller, answer) => reply(answer, self.make_offer(now, caller)),
+            Command::AcceptAnswer(id, description, answer) => {
+                reply(answer, self.accept_answer(now, id, &description));
+            }
+            Command::Renegotiate(id, offer, answer) => {
+                let done = self.negotiate(now, id, |peer| peer.accept_offer(now, &offer));
+                reply(answer, done);
+            }
+            Command::ApplyFragment(id, fragment, answer) => {
+                reply(answer, self.apply_fragment(now, id, &fragment));
+            }
+            Command::HangUp(id, answer) => reply(answer, self.hang_up(now, id)),
+            Command::Calls(answer) => {
+                reply(answer, Ok(self.calls.all().map(Call::summary).collect()));
+            }
+            Command::Call(id, answer) => reply(answer, self.find(id).map(Call::summary)),
+            Command::Stats(id, answer) => {
+                reply(answer, self.find(id).map(|call| call.stats(now)));
+            }
+            Command::Follow(id, answer) => reply(answer, self.follow(id)),
+            Command::Shutdown(answer) => {
+                self.farewells.push(answer);
+                self.leave();
+            }
+        }
+    }
+
+    /// The call is registered when this returns, and so before the answer can leave.
+    fn accept_offer(
+        &mut self,
+        now: Instant,
+        offer: &Description,
+        caller: Caller,
+    ) -> Result<(CallId, Description), Refusal> {
+        let mut peer = self.new_peer(now, caller)?;
+        let answer = peer.accept_offer(now, offer).map_err(refusal)?;
+        let id = self.begin(now, peer, caller, CallState::Connecting)?;
+        Ok((id, answer))
+    }
+
+    fn make_offer(
+        &mut self,
+        now: Instant,
+        caller: Caller,
+    ) -> Result<(CallId, Description), Refusal> {
+        let mut peer = self.new_peer(now, caller)?;
+        let offer = peer.make_offer(now).map_err(refusal)?;
+        let id = self.begin(now, peer, caller, CallState::Ringing)?;
+        Ok((id, offer))
+    }
+
+    fn accept_answer(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        answer: &Description,
+    ) -> Result<(), Refusal> {
+        self.negotiate(now, id, |peer| peer.accept_answer(now, answer))
+    }
+
+    fn apply_fragment(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        fragment: &Fragment,
+    ) -> Result<Option<Fragment>, Refusal> {
+        self.negotiate(now, id, |peer| peer.apply_fragment(now, fragment))
+    }
+
+    /// Lets a running call's peer take a description; its ufrag may be another one afterwards.
+    fn negotiate<T>(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        take: impl FnOnce(&mut Peer) -> Result<T, NegotiateError>,
+    ) -> Result<T, Refusal> {
+        let key = self.calls.key(id).ok_or(Refusal::UnknownCall)?;
+        let peer = self.calls.peer(key).ok_or(Refusal::UnknownCall)?;
+        let taken = take(peer).map_err(refusal)?;
+        self.router.register(peer.ufrag(), key);
+        self.drain(now, key);
+        Ok(taken)
+    }
+
+    fn hang_up(&mut self, now: Instant, id: CallId) -> Result<(), Refusal> {
+        let key = self.calls.key(id).ok_or(Refusal::UnknownCall)?;
+        self.calls.peer(key).ok_or(Refusal::UnknownCall)?;
+        self.close(now, key, End::HungUp, "hung up");
+        Ok(())
+    }
+
+    fn follow(&self, id: CallId) -> Result<Followed, Refusal> {
+        let history = self.find(id)?.history.iter().cloned().collect();
+        Ok((history, self.events.subscribe()))
+    }
+
+    fn find(&self, id: CallId) -> Result<&Call, Refusal> {
+        self.calls.key(id).and_then(|key| self.calls.get(key)).ok_or(Refusal::UnknownCall)
+    }
+
+    /// A peer that knows its own addresses.
+    fn new_peer(&mut self, now: Instant, caller: Caller) -> Result<Peer, Refusal> {
+        if self.life != Life::Running {
+            return Err(Refusal::ShuttingDown);
+        }
+        let limit = self.options.max_calls;
+        if self.calls.running().len() >= limit {
+            return Err(Refusal::TooMany { limit, retry_after: RETRY_AFTER });
+        }
+        let mut config = self.options.peer.clone();
+        config.wall_clock = self.world.ntp_at_start();
+        config.sending = self.sound.sending();
+        let rng = world::rng().map_err(|error| Refusal::System { detail: error.to_string() })?;
+        let mut peer = Peer::new(config, self.certificate.clone(), rng);
+        // A network may have come since; that this fails is no reason to go without those we have.
+        if let Err(error) = self.network.sockets.refresh() {
+            tracing::warn!(%error, "new addresses are not used");
+        }
+        for (path, addr) in self.network.sockets.serving(caller.signalling) {
+            peer.handle_input(now, Input::LocalAddress { path, addr });
+        }
+        peer.handle_input(now, Input::LocalAddressesDone);
+        Ok(peer)
+    }
+
+    fn begin(
+        &mut self,
+        now: Instant,
+        peer: Peer,
+        caller: Caller,
+        state: CallState,
+    ) -> Result<CallId, Refusal> {
+        let bits = world::unguessable();
+        let bits = bits.map_err(|error| Refusal::System { detail: error.to_string() })?;
+        let (id, key) = (CallId::from_random(bits), self.calls.next_key());
+        self.router.register(peer.ufrag(), key);
+        let call = Call {
+            id,
+            caller,
+            began: now,
+            state,
+            since: now,
+            progress: Progress::Running { peer: Box::new(peer), voice: None },
+            history: VecDeque::new(),
+            verdict: None,
+            peer_deadline: Deadline::default(),
+            chore_deadline: Deadline::default(),
+        };
+        self.calls.insert(key, call);
+        self.sound.call_came(now);
+        self.schedule_chore(key);
+        self.drain(now, key);
+        Ok(id)
+    }
+
+    /// When the driver itself has to look at the call again.
+    pub(super) fn schedule_chore(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let due = call.chore(self.options.answer_within, self.options.duration);
+        self.timers.set((key, super::Which::Chore), &mut call.chore_deadline, due);
+    }
+}
+
+fn reply<T>(answer: Answer<T>, done: Result<T, Refusal>) {
+    let _nobody_waits = answer.send(done);
+}
+
+/// What a description was refused for, as the outside says it.
+fn refusal(error: NegotiateError) -> Refusal {
+    let detail = error.to_string();
+    match error {
+        NegotiateError::Refused(_) => Refusal::NoUsableAudio { detail },
+        NegotiateError::Ended => Refusal::UnknownCall,
+        _ => Refusal::WrongState { detail },
+    }
+}

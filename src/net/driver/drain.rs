@@ -1,0 +1,90 @@
+//! What a peer wants, carried out: packets leave, events are told, deadlines move, calls end.
+
+use crate::net::driver::calls::{CallKey, Progress};
+use crate::net::driver::{CallState, Driver, TimedEvent, Which};
+use crate::peer::event::{End, Event, Step};
+use crate::peer::{Input, Output};
+use crate::time::Instant;
+
+impl Driver {
+    /// Empties a peer, after each input.
+    pub(super) fn drain(&mut self, now: Instant, key: CallKey) {
+        let mut is_connected = false;
+        let mut has_ended = false;
+        while let Some(call) = self.calls.get_mut(key) {
+            let Progress::Running { peer, .. } = &mut call.progress else { return };
+            match peer.poll_output() {
+                Output::Transmit { path, to, bytes } => self.network.send(now, path, to, bytes),
+                Output::Event(event) => {
+                    is_connected |= matches!(event, Event::Connected { .. });
+                    has_ended |= matches!(event, Event::Ended { .. });
+                    self.tell(now, key, event);
+                }
+                Output::Timeout(due) => {
+                    self.timers.set((key, Which::Peer), &mut call.peer_deadline, due);
+                    break;
+                }
+            }
+        }
+        if has_ended {
+            self.bury(now, key);
+        } else if is_connected {
+            self.start_voice(now, key);
+        }
+    }
+
+    /// Tells everybody, and keeps it for those who ask later.
+    pub(super) fn tell(&mut self, now: Instant, key: CallKey, event: Event) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let event = match (event, call.verdict.take()) {
+            (Event::Ended { .. }, Some((end, reason))) => Event::Ended { end, reason },
+            (event, verdict) => {
+                call.verdict = verdict;
+                event
+            }
+        };
+        let timed = TimedEvent { at: now, event };
+        let before = call.state;
+        call.note(&timed);
+        let (id, changed) = (call.id, call.state != before);
+        let _nobody_listens = self.events.send((id, timed));
+        if changed {
+            self.schedule_chore(key);
+        }
+    }
+
+    /// Hangs up: the peer says goodbye, and its last event ends the call.
+    pub(super) fn close(&mut self, now: Instant, key: CallKey, end: End, reason: &str) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        call.verdict = Some((end, reason.to_owned()));
+        if let Some(peer) = call.peer_mut() {
+            peer.handle_input(now, Input::Close);
+        }
+        self.drain(now, key);
+    }
+
+    /// What the driver itself does with a call when its time has come.
+    pub(super) fn do_chore(&mut self, now: Instant, key: CallKey) {
+        let Some(call) = self.calls.get(key) else { return };
+        match call.state {
+            CallState::Ended => self.calls.forget(key),
+            CallState::Ringing => {
+                let end = End::Failed { step: Step::Signalling };
+                self.close(now, key, end, "nobody answered");
+            }
+            CallState::Connecting => {}
+            CallState::Connected => self.close(now, key, End::HungUp, "the time is over"),
+        }
+    }
+
+    /// An ended call keeps what can be read of it; sockets, sound and memory are free again.
+    fn bury(&mut self, now: Instant, key: CallKey) {
+        self.router.remove(key);
+        if let Some(call) = self.calls.get_mut(key) {
+            call.bury(now);
+        }
+        if self.calls.running().is_empty() {
+            self.sound.all_calls_left();
+        }
+    }
+}

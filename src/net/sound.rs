@@ -1,0 +1,188 @@
+//! Sound on its way between calls and the world: microphones, loudspeakers, files, tones.
+//!
+//! ```text
+//! microphone ──────────────> every call            one for all, open only while a call needs it
+//! tone, file, silence ─────> its own call          each call has its own, from its start
+//! call ─┬─> its own file     each call's alone
+//!       └─> [`Mixer`] ──> loudspeaker              the limited sum; callers don't hear each other
+//! echo: what a call plays goes back to that call
+//! ```
+//! The loudspeaker sets the pace of what is played, the microphone that of what is sent; where there is
+//! none, a timer of 10 ms does (see `pace.rs`). A machine without a sound card sends a tone and
+//! hears nothing, after a warning: a first call works anywhere.
+//!
+//! The driver's loop asks [`Sound::due`] when to come back. Read next: `sound/device.rs`.
+
+mod device;
+#[cfg(not(feature = "device"))]
+mod no_device;
+mod pace;
+mod voice;
+
+use std::time::Duration;
+
+use crate::audio::{Channels, Frame, Mixer, sink, source};
+use crate::net::driver::{CallId, Refusal};
+use crate::peer::config::Sending;
+use crate::time::Instant;
+use device::{Loudspeaker, Microphone};
+use pace::Pace;
+pub(crate) use voice::Voice;
+
+/// All sound of a driver.
+#[derive(Debug)]
+pub struct Sound {
+    input: source::Spec,
+    output: sink::Spec,
+    channels: Channels,
+    microphone: Microphone,
+    loudspeaker: Loudspeaker,
+    /// Set while a voice sounds.
+    pace: Option<Pace>,
+    /// When devices are looked at next; set while one is open.
+    look: Option<Instant>,
+    mixer: Mixer,
+    mixed: Frame,
+    recorded: usize,
+}
+
+/// How often an open device is looked at: its thread may not wake us (see `audio/ring.rs`).
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Ten milliseconds that are due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Due {
+    /// Frames to play.
+    pub(crate) play: usize,
+    /// Frames to take from each call's own source.
+    pub(crate) speak: usize,
+}
+
+impl Sound {
+    /// What is sent and where what is heard goes. Opens nothing: a device is opened when a call is
+    /// there, a file when it is connected.
+    ///
+    /// # Errors
+    /// None at present; devices that fail later are warnings.
+    pub fn open(
+        input: source::Spec,
+        output: sink::Spec,
+        channels: Channels,
+    ) -> Result<Self, Refusal> {
+        let microphone = Microphone::new(&input, channels);
+        let loudspeaker = Loudspeaker::new(&output, channels);
+        Ok(Self {
+            input,
+            output,
+            channels,
+            microphone,
+            loudspeaker,
+            pace: None,
+            look: None,
+            mixer: Mixer::new(),
+            mixed: Frame::silence(channels),
+            recorded: 0,
+        })
+    }
+
+    /// A frame of the right number of channels, to be lent around.
+    pub(crate) fn frame(&self) -> Frame {
+        Frame::silence(self.channels)
+    }
+
+    /// Where a peer gets what it sends.
+    pub(crate) fn sending(&self) -> Sending {
+        match self.input {
+            source::Spec::Reflect => Sending::Reflect,
+            _ => Sending::Frames,
+        }
+    }
+
+    /// Whether what a call plays goes back to it.
+    pub(crate) fn echoes(&self) -> bool {
+        self.input == source::Spec::Echo
+    }
+
+    /// A call is there: devices take up to a second to open, so that begins now, beside the loop.
+    pub(crate) fn call_came(&mut self, now: Instant) {
+        if self.microphone.call_came() | self.loudspeaker.call_came() {
+            self.look.get_or_insert(now);
+        }
+    }
+
+    /// No call is left: the microphone's lamp goes out.
+    pub(crate) fn all_calls_left(&mut self) {
+        self.microphone.close();
+        self.loudspeaker.close();
+        (self.pace, self.look) = (None, None);
+    }
+
+    /// The sound of a call that has just been connected, and what a person should know about it.
+    pub(crate) fn voice(&mut self, now: Instant, id: CallId) -> (Voice, Vec<String>) {
+        self.pace.get_or_insert(Pace::from(now + Frame::DURATION));
+        self.recorded += 1;
+        Voice::new(&self.input, &self.output, self.channels, id, self.recorded)
+    }
+
+    /// When [`Sound::take`] has something.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.pace.map(Pace::due).into_iter().chain(self.look).min()
+    }
+
+    /// What is due now, and what happened to devices.
+    pub(crate) fn take(&mut self, now: Instant, mut warn: impl FnMut(String)) -> Due {
+        if self.look.is_some_and(|look| look <= now) {
+            self.look = Some(now + LOOK_EVERY);
+            self.microphone.look(&mut warn);
+            self.loudspeaker.look(&mut warn);
+            if !self.microphone.is_looked_at() && !self.loudspeaker.is_looked_at() {
+                self.look = None;
+            }
+        }
+        let mut ticks = 0;
+        while self.pace.as_mut().is_some_and(|pace| pace.tick(now)) {
+            ticks += 1;
+        }
+        let speak = if self.speaks() { ticks } else { 0 };
+        Due { play: self.frames_to_play(now, ticks), speak }
+    }
+
+    fn frames_to_play(&mut self, now: Instant, ticks: usize) -> usize {
+        // What is reflected was never decoded; with nowhere to go it isn't now either.
+        if self.output == sink::Spec::Null && self.input == source::Spec::Reflect {
+            return 0;
+        }
+        self.loudspeaker.wanted(now).unwrap_or(ticks)
+    }
+
+    /// The next 10 ms of the microphone, if there are any; `false` too when there is no microphone.
+    pub(crate) fn capture(&mut self, now: Instant, frame: &mut Frame) -> bool {
+        self.microphone.take(now, frame)
+    }
+
+    /// Whether each call sends what its own source makes: there is no microphone to wait for.
+    pub(crate) fn speaks(&self) -> bool {
+        let goes_back = matches!(self.input, source::Spec::Echo | source::Spec::Reflect);
+        !goes_back && !self.microphone.is_used()
+    }
+
+    /// Starts the sum of what all calls play in the next 10 ms.
+    pub(crate) fn begin_mix(&mut self) {
+        self.mixer.begin(self.channels);
+    }
+
+    /// Adds a call to the sum.
+    pub(crate) fn mix(&mut self, frame: &Frame) {
+        if self.loudspeaker.is_used() {
+            self.mixer.add(frame);
+        }
+    }
+
+    /// Plays the sum.
+    pub(crate) fn play_mix(&mut self) {
+        if self.loudspeaker.is_used() {
+            self.mixer.finish(&mut self.mixed);
+            self.loudspeaker.push(&self.mixed);
+        }
+    }
+}
