@@ -85,9 +85,19 @@ pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
         let _sockets_belong_to_it = runtime.enter();
         Sockets::bind(&options.interfaces, options.udp_port)
     };
-    let port = format!("no UDP socket on port {}", options.udp_port);
-    let sockets = sockets.map_err(|error| system(&port, &error))?;
-    let certificate = Certificate::generate().map_err(|error| system("no certificate", &error))?;
+    let ready = sockets
+        .map_err(|error| system(&format!("no UDP socket on port {}", options.udp_port), &error))
+        .and_then(|sockets| {
+            let certificate = Certificate::generate();
+            Ok((sockets, certificate.map_err(|error| system("no certificate", &error))?))
+        });
+    let (sockets, certificate) = match ready {
+        Ok(ready) => ready,
+        Err(refusal) => {
+            runtime.shutdown_background(); // dropping it would wait, and our caller may be async
+            return Err(refusal);
+        }
+    };
     let (sender, commands) = mpsc::unbounded_channel();
     let events = broadcast::Sender::new(EVENTS);
     let world = World::new();
