@@ -90,11 +90,11 @@ impl NtpTime {
         Self((UNIX_EPOCH_IN_NTP << 32).wrapping_add(fixed_point(since_1970)))
     }
 
-    /// Time since 1970, within the era that ends in 2036.
+    /// Time since 1970 to the nearest nanosecond, within the era that ends in 2036.
     #[must_use]
     pub fn to_unix(self) -> Duration {
         let since_1970 = self.0.wrapping_sub(UNIX_EPOCH_IN_NTP << 32);
-        let nanos = ((since_1970 & 0xffff_ffff) * 1_000_000_000) >> 32;
+        let nanos = ((since_1970 & 0xffff_ffff) * 1_000_000_000 + (1 << 31)) >> 32;
         Duration::from_secs(since_1970 >> 32) + Duration::from_nanos(nanos)
     }
 

@@ -39,7 +39,12 @@ impl Delay {
     /// A packet with sound arrived.
     pub(super) fn arrived(&mut self, now_us: i64, media_us: i64) {
         let transit = now_us - media_us;
+        let before = self.fastest.min();
         self.fastest.add(now_us, transit);
+        let longer = before.map_or(0, |before| self.base() - before);
+        if longer >= LONGER_PATH_US {
+            self.histogram.lower(longer);
+        }
         self.histogram.add(transit - self.base());
     }
 
@@ -51,6 +56,12 @@ impl Delay {
     /// The position was moved on by this much, or back: the lag is less, or more, from now on.
     pub(super) fn moved(&mut self, by_us: i64) {
         self.asked.shift(-by_us);
+    }
+
+    /// The position was moved back for a burst: watch anew before anything is done about the long lag.
+    pub(super) fn unsettle(&mut self) {
+        self.asked.previous = None;
+        self.asked.started_us = None;
     }
 
     /// Whether a packet was lost, for each that was played or given up.
@@ -159,6 +170,18 @@ impl Histogram {
         self.count(step, |count| count.saturating_add(1));
     }
 
+    /// The measure has moved by this much: what was late by it was the new path's normal.
+    fn lower(&mut self, by_us: i64) {
+        let steps = u8::try_from(by_us / STEP_US).unwrap_or(u8::MAX);
+        self.counts = [0; STEPS];
+        for packet in &mut self.packets {
+            *packet = packet.saturating_sub(steps);
+            if let Some(count) = self.counts.get_mut(usize::from(*packet)) {
+                *count += 1;
+            }
+        }
+    }
+
     fn count(&mut self, step: u8, change: impl Fn(u16) -> u16) {
         if let Some(count) = self.counts.get_mut(usize::from(step)) {
             *count = change(*count);
@@ -189,6 +212,8 @@ const STEP_US: i64 = 5_000;
 const STEPS: usize = 100;
 /// The sound card doesn't ask at even times either.
 const MARGIN_US: i64 = 5_000;
+/// Fastest packets that differ by less are jitter, not another path.
+const LONGER_PATH_US: i64 = 20_000;
 /// The fastest packet is remembered for two to four seconds: clocks that differ by 200 ppm drift apart by
 /// less than a millisecond meanwhile.
 const FASTEST_SPAN_US: i64 = 2_000_000;

@@ -130,6 +130,7 @@ impl JitterBuffer {
         if wanted || is_burst && lag <= BURST_LAG_US.max(self.target_us()) {
             self.stats.inserted += samples(late_us);
             self.move_position(-late_us);
+            self.delay.unsettle();
             return self.due(now_us, waiting);
         }
         self.give_up(waiting);

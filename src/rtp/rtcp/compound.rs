@@ -112,7 +112,7 @@ impl<'a> Packet<'a> {
             packet_type::RTPFB => Self::TransportFeedback(Feedback::read_transport(count, body)?),
             packet_type::PSFB => Self::PayloadFeedback(Feedback::read(count, body)?),
             packet_type::XR if body.rest().len() >= 4 => {
-                Self::ExtendedReport(ExtendedReport::read(&mut body)?)
+                Self::ExtendedReport(ExtendedReport::read(count, &mut body)?)
             }
             _ => Self::Unknown { packet_type, count, body: body.rest() },
         })

@@ -4,8 +4,8 @@
 //! the sound arrives; then the name; BYE last, because behind it there is nobody left to speak. Read
 //! next: `schedule.rs`.
 
+use super::super::Ssrc;
 use super::super::cursor::{Cursor, NoRoom};
-use super::super::{FIXED_HEADER, Ssrc};
 use super::report::BLOCK;
 use super::sdes::CNAME;
 use super::{ReportBlock, SenderInfo, packet_type};
@@ -120,9 +120,9 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// A buffer of this size takes a sender report with one block, a name of ours and a goodbye, with SRTCP's
-/// index and tag behind.
-pub const ENOUGH: usize = 4 + 24 + BLOCK + 4 + FIXED_HEADER + 16 + 8 + 4 + 16;
+/// A buffer of this size takes a sender report with one block, a name of ours for one source, a goodbye,
+/// and the index and tag that SRTCP puts behind.
+pub const ENOUGH: usize = (28 + BLOCK) + 28 + 8 + 20;
 
 #[cfg(test)]
 mod tests {

@@ -19,19 +19,22 @@ use super::super::Ssrc;
 /// XR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtendedReport<'a> {
+    /// The five bits that mean nothing.
+    pub reserved: u8,
     /// Who sends it.
     pub ssrc: Ssrc,
-    blocks: &'a [u8],
+    /// The blocks as they came.
+    pub bytes: &'a [u8],
 }
 
 impl<'a> ExtendedReport<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, ParseError> {
-        Ok(Self { ssrc: Ssrc(r.u32()?), blocks: r.rest() })
+    pub(super) fn read(reserved: u8, r: &mut Reader<'a>) -> Result<Self, ParseError> {
+        Ok(Self { reserved, ssrc: Ssrc(r.u32()?), bytes: r.rest() })
     }
 
     /// The blocks, up to the first that is cut off.
     pub fn blocks(&self) -> impl Iterator<Item = XrBlock<'a>> + use<'a> {
-        let mut r = Reader::new(self.blocks);
+        let mut r = Reader::new(self.bytes);
         std::iter::from_fn(move || XrBlock::read(&mut r).ok())
     }
 }
@@ -73,7 +76,7 @@ mod tests {
         let body = [
             0, 0, 0, 7, 4, 0, 0, 2, 0, 0, 0, 1, 0x80, 0, 0, 0, 42, 0, 0, 1, 1, 2, 3, 4, 5, 0, 0, 3,
         ];
-        let report = ExtendedReport::read(&mut Reader::new(&body)).unwrap();
+        let report = ExtendedReport::read(0, &mut Reader::new(&body)).unwrap();
         let blocks: Vec<_> = report.blocks().collect();
         let expected = [
             XrBlock::ReceiverReferenceTime(NtpTime(0x1_8000_0000)),
