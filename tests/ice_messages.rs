@@ -854,6 +854,38 @@ fn a_nomination_whose_answers_are_all_lost_is_made_again_for_the_same_pair() {
 }
 
 #[test]
+fn a_chosen_pair_that_dies_before_the_choice_is_confirmed_is_replaced() {
+    let mut hand = Hand::new(Role::Controlling);
+    hand.candidate(THEIRS, HOST);
+    hand.candidate(ELSEWHERE, HOST - 256);
+    let request = hand.only_request();
+    hand.wait(50);
+    let other = hand.only_request();
+    hand.give(THEIRS, &hand.answer(&request));
+    hand.wait(20);
+    hand.give(ELSEWHERE, &hand.answer(&other));
+    hand.poll();
+    // From here on only the other pair answers, and its nomination at the second time of asking.
+    let mut to_the_dead = 0;
+    let mut nominations = 0;
+    while hand.agent.selected().is_none() && hand.now < Instant::from_millis(39_000) {
+        hand.wait(10);
+        for request in &hand.requests() {
+            if request.to == addr(THEIRS) {
+                to_the_dead += u32::from(hand.now > Instant::from_millis(30_060));
+                continue;
+            }
+            nominations += u32::from(request.message().use_candidate());
+            if !request.message().use_candidate() || nominations == 3 {
+                hand.give(ELSEWHERE, &hand.answer(request));
+            }
+        }
+    }
+    assert_eq!(hand.agent.selected().unwrap().remote.addr, addr(ELSEWHERE));
+    assert_eq!(to_the_dead, 0, "given up when its consent ran out");
+}
+
+#[test]
 fn whoever_loses_control_stops_nominating() {
     // rfc8445-7.1.2-1
     let mut hand = Hand::new(Role::Controlling);
