@@ -30,7 +30,8 @@ fn main() {
     let times = runtime.block_on(hundred_calls());
     println!("{}: {CALLS} calls on loopback, ms after the offer", processor());
     println!("{:<28}{:>8}{:>8}{:>8}", "", "median", "90 %", "max");
-    let rows: [(&str, fn(&Times) -> f64); 4] = [
+    type Row = (&'static str, fn(&Times) -> f64);
+    let rows: [Row; 4] = [
         ("connected", |times| times.connected),
         ("first RTP packet sent", |times| times.sent),
         ("first RTP packet received", |times| times.received),

@@ -7,14 +7,22 @@ mod common {
 }
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::listen::Recording;
 use halloo::audio::{Channels, sink, source};
+use halloo::dtls_srtp::Certificate;
+use halloo::ice::PathId;
 use halloo::net::driver::{CallId, CallState, Caller, Handle, Options, Refusal, TimedEvent, start};
 use halloo::net::sound::Sound;
+use halloo::peer::config::Config;
 use halloo::peer::event::{End, Event, MediaFirst, Step};
+use halloo::peer::{Input, Output, Peer};
 use halloo::sdp::Description;
+use halloo::time::Instant;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
@@ -318,4 +326,33 @@ async fn loopback_is_offered_only_to_callers_on_loopback() {
     assert!(!offer.to_string().contains(" 127.0.0.1 "), "{offer}");
     let (_, offer) = driver.make_offer(here()).await.unwrap();
     assert!(offer.to_string().contains(" 127.0.0.1 "), "{offer}");
+}
+
+/// Anybody can announce anybody's address; packets from there follow only those who know our password.
+#[test]
+fn an_announced_address_is_no_proof_and_a_genuine_check_is() {
+    let peer = |seed, port| {
+        let certificate = Arc::new(Certificate::generate().unwrap());
+        let mut peer = Peer::new(Config::default(), certificate, StdRng::seed_from_u64(seed));
+        let addr = ([192, 0, 2, 1], port).into();
+        peer.handle_input(Instant::ZERO, Input::LocalAddress { path: PathId(0), addr });
+        (peer, addr)
+    };
+    let ((mut alice, at_alice), (mut bob, at_bob)) = (peer(1, 5_000), peer(2, 5_001));
+    let offer = alice.make_offer(Instant::ZERO).unwrap();
+    let answer = bob.accept_offer(Instant::ZERO, &offer).unwrap();
+    assert!(bob.accepts(PathId(0), at_alice));
+    assert!(!bob.has_proof_of(PathId(0), at_alice));
+
+    alice.accept_answer(Instant::ZERO, &answer).unwrap();
+    let mut check = loop {
+        match alice.poll_output() {
+            Output::Transmit { to, bytes, .. } if to == at_bob => break bytes.to_vec(),
+            Output::Timeout(due) => alice.handle_input(due.unwrap(), Input::Timer),
+            _ => {}
+        }
+    };
+    let input = Input::Datagram { path: PathId(0), from: at_alice, bytes: &mut check };
+    bob.handle_input(Instant::ZERO, input);
+    assert!(bob.has_proof_of(PathId(0), at_alice));
 }

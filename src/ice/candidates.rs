@@ -187,6 +187,12 @@ impl Remotes {
         }))
     }
 
+    /// Whether a genuine check came from an address that was not announced.
+    pub(super) fn has_met(&self, from: SocketAddr) -> bool {
+        let mut known = self.iter().map(|(_, candidate)| candidate);
+        known.any(|candidate| candidate.addr == from && candidate.foundation.starts_with('*'))
+    }
+
     /// Forgets all: a new session.
     pub(super) fn clear(&mut self) {
         self.list.clear();

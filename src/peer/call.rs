@@ -169,6 +169,12 @@ impl Peer {
         self.transport.as_ref().is_some_and(|transport| transport.agent.accepts(path, from))
     }
 
+    /// Whether an authenticated check or answer came from there; an announcement is not enough.
+    #[must_use]
+    pub fn has_proof_of(&self, path: PathId, from: SocketAddr) -> bool {
+        self.transport.as_ref().is_some_and(|transport| transport.agent.has_proof_of(path, from))
+    }
+
     /// Whether sound would be sent now: the other side is proven, and wants to hear.
     #[must_use]
     pub fn is_sending(&self) -> bool {

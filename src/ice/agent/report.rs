@@ -90,6 +90,21 @@ impl Agent {
                         .any(|early| (early.checked.path, early.checked.from) == (path, from))))
     }
 
+    /// Whether somebody who knows our password was heard from there: a check of theirs was genuine, or
+    /// an answer to one of ours. Weaker than [`Self::accepts`] by nothing but their word: an address
+    /// that was only announced is not enough, for anybody can announce another one's.
+    #[must_use]
+    pub fn has_proof_of(&self, path: PathId, from: SocketAddr) -> bool {
+        let from = canonical(from);
+        let early = self.early.iter().map(|early| (early.checked.path, early.checked.from));
+        early.chain(self.send_pair()).any(|proven| proven == (path, from))
+            || self.remotes.has_met(from)
+            || self.pairs().any(|pair| {
+                let answered = pair.figures.requests_received + pair.figures.responses_received > 0;
+                answered && (pair.path, pair.remote.addr) == (path, from)
+            })
+    }
+
     /// All pairs of this session, the best first.
     pub fn pairs(&self) -> impl Iterator<Item = PairReport<'_>> {
         self.list.pairs().iter().filter_map(|pair| {

@@ -47,7 +47,7 @@ pub(super) enum Progress {
     Running {
         /// Its protocols. Boxed: an ended call should weigh little.
         peer: Box<Peer>,
-        /// Its sound, once it is connected.
+        /// Its sound, once there are keys.
         voice: Option<Box<Voice>>,
     },
     /// It did.
@@ -135,9 +135,9 @@ impl Calls {
     }
 
     /// The calls that have not ended.
-    pub(super) fn running(&self) -> Vec<CallKey> {
+    pub(super) fn running(&self) -> impl Iterator<Item = CallKey> {
         let running = self.calls.iter().filter(|(_, call)| call.peer().is_some());
-        running.map(|(key, _)| *key).collect()
+        running.map(|(key, _)| *key)
     }
 }
 

@@ -130,7 +130,7 @@ impl Driver {
             return Err(Refusal::ShuttingDown);
         }
         let limit = self.options.max_calls;
-        if self.calls.running().len() >= limit {
+        if self.calls.running().count() >= limit {
             return Err(Refusal::TooMany { limit, retry_after: RETRY_AFTER });
         }
         let mut config = self.options.peer.clone();

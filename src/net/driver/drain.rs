@@ -2,21 +2,21 @@
 
 use crate::net::driver::calls::{CallKey, Progress};
 use crate::net::driver::{CallState, Driver, TimedEvent, Which};
-use crate::peer::event::{End, Event, Step};
+use crate::peer::event::{DtlsState, End, Event, Step};
 use crate::peer::{Input, Output};
 use crate::time::Instant;
 
 impl Driver {
     /// Empties a peer, after each input.
     pub(super) fn drain(&mut self, now: Instant, key: CallKey) {
-        let mut is_connected = false;
+        let mut is_secured = false;
         let mut has_ended = false;
         while let Some(call) = self.calls.get_mut(key) {
             let Progress::Running { peer, .. } = &mut call.progress else { return };
             match peer.poll_output() {
                 Output::Transmit { path, to, bytes } => self.network.send(now, path, to, bytes),
                 Output::Event(event) => {
-                    is_connected |= matches!(event, Event::Connected { .. });
+                    is_secured |= matches!(event, Event::Dtls { state: DtlsState::Connected, .. });
                     has_ended |= matches!(event, Event::Ended { .. });
                     self.tell(now, key, event);
                 }
@@ -28,7 +28,8 @@ impl Driver {
         }
         if has_ended {
             self.bury(now, key);
-        } else if is_connected {
+        } else if is_secured {
+            // Sound doesn't wait for the choice of a pair (RFC 8445 section 12.1).
             self.start_voice(now, key);
         }
     }
@@ -83,7 +84,7 @@ impl Driver {
         if let Some(call) = self.calls.get_mut(key) {
             call.bury(now);
         }
-        if self.calls.running().is_empty() {
+        if self.calls.running().next().is_none() {
             self.sound.all_calls_left();
         }
     }

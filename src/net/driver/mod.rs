@@ -110,7 +110,7 @@ pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
         router: Router::default(),
         calls: Calls::default(),
         timers: Timers::new(),
-        frames: Frames { heard: sound.frame(), spoken: sound.frame() },
+        frames: Frames { heard: sound.frame(), spoken: sound.frame(), keys: Vec::new() },
         sound,
         commands,
         next_command: None,

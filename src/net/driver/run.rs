@@ -118,7 +118,8 @@ impl Driver {
             return;
         };
         peer.handle_input(now, Input::Datagram { path, from, bytes });
-        if peer.accepts(path, from) && !self.router.knows(path, from, key) {
+        // Only proof moves an address from one call to another: an offer may announce anybody's.
+        if !self.router.knows(path, from, key) && peer.has_proof_of(path, from) {
             self.router.learn(path, from, key);
         }
         self.drain(now, key);
@@ -160,7 +161,8 @@ impl Driver {
         }
         let now = self.world.now();
         self.life = Life::Leaving(now + FAREWELL);
-        for key in self.calls.running() {
+        let running: Vec<_> = self.calls.running().collect();
+        for key in running {
             self.close(now, key, End::HungUp, "halloo is ending");
         }
     }

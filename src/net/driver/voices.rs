@@ -7,15 +7,16 @@ use crate::peer::Input;
 use crate::peer::event::Event;
 use crate::time::Instant;
 
-/// Two frames that are lent to every call in turn.
+/// What is lent to every call in turn, and used again: sound allocates nothing.
 #[derive(Debug)]
 pub(super) struct Frames {
     pub(super) heard: Frame,
     pub(super) spoken: Frame,
+    pub(super) keys: Vec<CallKey>,
 }
 
 impl Driver {
-    /// Gives a call its voice: it is connected, packets travel from now on.
+    /// Gives a call its voice: there are keys, so packets can travel.
     ///
     /// What a source makes doesn't have to be waited for, so the first packet leaves at once; a
     /// microphone's would first have to be spoken.
@@ -61,13 +62,15 @@ impl Driver {
                 }
             }
         }
-        let keys = self.calls.running();
-        for key in &keys {
+        let mut keys = std::mem::take(&mut self.frames.keys);
+        keys.extend(self.calls.running());
+        for key in keys.drain(..) {
             for text in &warnings {
-                self.tell(now, *key, Event::Warning { text: text.clone() });
+                self.tell(now, key, Event::Warning { text: text.clone() });
             }
-            self.drain(now, *key);
+            self.drain(now, key);
         }
+        self.frames.keys = keys;
     }
 
     /// Every call plays 10 ms: into its own file, and into the sum for the loudspeaker.
