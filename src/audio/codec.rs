@@ -339,3 +339,99 @@ impl Machine {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("libopus: {0}")]
 pub struct CodecError(pub &'static str);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::opus_packet::OpusPacket;
+
+    /// Noise with a melody: the hardest there is to code. Bits a second, and whether any packet was
+    /// stereo.
+    fn encoded(encoder: &mut Encoder, seconds: usize) -> (usize, bool) {
+        let mut frame = Frame::silence(Channels::Stereo);
+        let mut payload = [0; Encoder::MAX_PAYLOAD];
+        let (mut bytes, mut stereo, mut random) = (0, false, 1_u32);
+        for _ in 0..seconds * 100 {
+            for (n, sample) in frame.samples_mut().iter_mut().enumerate() {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let noise = (random >> 8) as f32 / (1 << 24) as f32 - 0.5;
+                *sample = 0.2 * noise + 0.4 * (n as f32 / 40.0).sin();
+            }
+            if let Encoded::Packet { len, .. } = encoder.encode(&frame, &mut payload) {
+                bytes += len;
+                let packet = OpusPacket::parse(&payload[..len]).unwrap();
+                stereo |= packet.toc().channels() == Channels::Stereo;
+            }
+        }
+        (bytes * 8 / seconds, stereo)
+    }
+
+    /// rfc7587-7.1-1
+    #[test]
+    fn the_bit_rate_is_kept_on_average_and_can_change_while_running() {
+        let mut encoder = Encoder::new(&Settings::new(Codec::Opus)).unwrap();
+        encoded(&mut encoder, 1);
+        for bitrate in [32_000, 16_000, 64_000, 6_000] {
+            encoder.set_bitrate(bitrate);
+            encoded(&mut encoder, 1);
+            let (sent, _) = encoded(&mut encoder, 5);
+            let most = bitrate as usize * 105 / 100;
+            assert!(sent <= most, "{sent} bits a second with {bitrate}");
+            assert!(sent * 2 > bitrate as usize, "{sent} bits a second with {bitrate}");
+        }
+    }
+
+    /// rfc7587-7.1-1
+    #[test]
+    fn stereo_is_only_sent_when_agreed() {
+        let mut settings = Settings::new(Codec::Opus);
+        assert!(!encoded(&mut Encoder::new(&settings).unwrap(), 1).1);
+        (settings.channels, settings.bitrate) = (Channels::Stereo, 96_000);
+        assert!(encoded(&mut Encoder::new(&settings).unwrap(), 1).1);
+        settings.codec = Codec::Pcmu;
+        let encoder = Encoder::new(&settings).unwrap();
+        assert_eq!(encoder.settings().channels, Channels::Mono, "G.711 has no other");
+    }
+
+    /// rfc7587-4.2-1, rfc7587-4.1-1
+    #[test]
+    fn a_payload_is_one_opus_packet_of_the_time_that_the_timestamp_moves() {
+        for ms in [10, 20, 40, 60] {
+            let mut settings = Settings::new(Codec::Opus);
+            settings.packet_time = PacketTime::at_most(ms);
+            let mut encoder = Encoder::new(&settings).unwrap();
+            let (frame, mut payload) = (Frame::silence(Channels::Mono), [0; Encoder::MAX_PAYLOAD]);
+            for number in 1..=60 / 10 {
+                let encoded = encoder.encode(&frame, &mut payload);
+                let Encoded::Packet { len, timestamp_units, level } = encoded else {
+                    assert!(number * 10 % ms != 0, "{ms} ms");
+                    continue;
+                };
+                let samples = OpusPacket::parse(&payload[..len]).unwrap().samples();
+                assert_eq!((samples, timestamp_units), (ms as usize * 48, ms * 48));
+                assert_eq!(level, AudioLevel::SILENT);
+            }
+        }
+    }
+
+    #[test]
+    fn packet_times_are_what_fits() {
+        for (wished, ms, opus_ms) in
+            [(0, 10, 10), (19, 10, 10), (30, 30, 20), (55, 50, 40), (120, 60, 60)]
+        {
+            let time = PacketTime::at_most(wished);
+            assert_eq!((time.millis(), time.for_opus().millis()), (ms, opus_ms));
+        }
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_small_gives_no_broken_packet() {
+        let mut encoder = Encoder::new(&Settings::new(Codec::Pcma)).unwrap();
+        let frame = Frame::silence(Channels::Mono);
+        encoder.encode(&frame, &mut [0; 100]);
+        assert_eq!(
+            encoder.encode(&frame, &mut [0; 100]),
+            Encoded::Silence { timestamp_units: 160 }
+        );
+    }
+}
