@@ -197,6 +197,33 @@ fn the_call_goes_on_while_the_sound_server_is_dead_and_with_sound_when_it_is_bac
     assert_tone("loudspeaker, again", &played.last(1.0), 700.0, -13.5);
 }
 
+/// Between a frame pushed and the same sound taken: both rings, both streams and the server itself.
+#[test]
+fn the_way_through_loudspeaker_and_microphone_is_short() {
+    let Some(folder) = inside("the_way_through_loudspeaker_and_microphone_is_short") else {
+        return;
+    };
+    let server = SoundServer::start_in(&folder, 48_000);
+    server.microphone_at_loudspeaker();
+    let mut driver = Loop::new(48_000, Source::silence());
+    driver.run(3.0);
+    let mut ways = Vec::new();
+    for _ in 0..5 {
+        driver.heard.clear();
+        let (played, at) = (driver.frames_played, driver.seconds());
+        driver.source = Source::tone(1_000.0);
+        let came = |driver: &Loop| driver.heard.iter().any(|sample| sample.abs() > 0.1);
+        assert!(driver.run_until(2.0, came), "it never came: {:?}", driver.events);
+        assert!(driver.frames_played > played);
+        ways.push((driver.seconds() - at) * 1_000.0);
+        driver.source = Source::silence();
+        driver.run(0.6);
+    }
+    ways.sort_by(f64::total_cmp);
+    println!("loudspeaker to microphone: {ways:.0?} ms");
+    assert!(ways[2] < 250.0, "{ways:?} ms");
+}
+
 #[test]
 fn a_sound_card_of_44100_hz_keeps_the_pitch() {
     let Some(folder) = inside("a_sound_card_of_44100_hz_keeps_the_pitch") else { return };

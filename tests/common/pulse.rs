@@ -110,6 +110,12 @@ impl SoundServer {
         Running(speaker.unwrap_or_else(|error| missing("paplay", &error)))
     }
 
+    /// From now on the microphone hears the loudspeaker and nothing else.
+    pub fn microphone_at_loudspeaker(&self) {
+        let set = self.command("pactl").args(["set-default-source", "speaker.monitor"]).status();
+        assert!(set.unwrap_or_else(|error| missing("pactl", &error)).success());
+    }
+
     /// Writes down what the loudspeaker plays, from now on.
     pub fn record(&self) -> Tape {
         let path = self.folder.join("heard.raw");
