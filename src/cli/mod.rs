@@ -1,6 +1,89 @@
 //! The command line: one file for each command.
+//!
+//! [`options`] says what can be asked, [`listen`], [`call`], [`myself`] and [`devices`] do it,
+//! [`show`] tells what happens while they do: as lines for a person, or as JSON Lines with `--json`.
+//! What a command could not do is a [`Failure`]; [`main`] makes it two lines and an exit code.
+//!
+//! Data goes to stdout, messages and progress to stderr. Exit codes: 0 = done, 1 = could not (at the
+//! step that the line names), 2 = the command line was wrong. Read first: [`options`], [`call`].
+
+pub mod call;
+mod check;
+pub mod devices;
+mod failure;
+pub mod listen;
+mod meter;
+pub mod myself;
+pub mod options;
+mod pitch;
+pub mod show;
+mod signals;
+
+pub use failure::Failure;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing::level_filters::LevelFilter;
+
+use crate::net::sound::Sound;
+use crate::net::target::Target;
+
+use options::{Cli, Command, Loudness, MediaOptions};
 
 /// Runs the program with the process's arguments.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(cli.command.loudness());
+    match obey(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// What the command line names is looked at first: what is wrong there is wrong whatever the network
+/// and the sound card say.
+fn obey(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Listen(options) => {
+            check::named_things_exist(&options.media)?;
+            run(listen::run(options))
+        }
+        Command::Call(options) => {
+            check::named_things_exist(&options.media)?;
+            match options.target.clone() {
+                Target::Myself => run(myself::run(options)),
+                Target::Endpoint(endpoint) => run(call::run(options, endpoint)),
+            }
+        }
+        Command::Devices(options) => devices::run(&options),
+    }
+}
+
+/// Everything of the command line fits on one thread; the driver has its own.
+fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| Failure::machine("no event loop", &e))?.block_on(command)
+}
+
+fn log(loudness: Loudness) {
+    let level = match loudness {
+        Loudness::Quiet => LevelFilter::ERROR,
+        Loudness::Normal => LevelFilter::WARN,
+        Loudness::Verbose => LevelFilter::DEBUG,
+        Loudness::Everything => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(show::colours())
+        .with_max_level(level)
+        .with_target(false)
+        .init();
+}
+
+/// Opens what is sent and where what is heard goes.
+fn sound(media: &MediaOptions) -> Result<Sound, Failure> {
+    Ok(Sound::open(media.input.clone(), media.output.clone(), media.channels())?)
 }

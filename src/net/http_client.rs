@@ -82,7 +82,7 @@ pub enum Failure {
         why: String,
     },
     /// An error status.
-    #[error("the endpoint answered {status}{}", title.as_ref().map(|t| format!(": {t}")).unwrap_or_default())]
+    #[error("the endpoint answered {status}{}", told(title, retry_after))]
     Status {
         /// The status.
         status: StatusCode,
@@ -122,6 +122,13 @@ impl Failure {
             Self::Target(_) => "call the address it sends to yourself, over http",
         }
     }
+}
+
+/// What an endpoint said beside the status.
+fn told(title: &Option<String>, retry_after: &Option<String>) -> String {
+    let title = title.iter().map(|title| format!(": {title}"));
+    let retry = retry_after.iter().map(|seconds| format!("; it asks to wait {seconds} s"));
+    title.chain(retry).collect()
 }
 
 /// rfc9725-4.1-1: a status that we don't know means what the first of its hundred means.
@@ -290,7 +297,9 @@ fn status_failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failu
             text => Some(one_line(text)),
         },
     };
-    let retry_after = text_of(headers, header::RETRY_AFTER).map(|text| one_line(&text));
+    // It may also be a date, which nobody wants to read here.
+    let retry_after = text_of(headers, header::RETRY_AFTER)
+        .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     Failure::Status { status, title, retry_after }
 }
 

@@ -126,7 +126,8 @@ impl Halloo {
         self.signal("KILL");
     }
 
-    fn signal(&self, name: &str) {
+    /// Sends it a signal, such as `INT`.
+    pub fn signal(&self, name: &str) {
         // `ip netns exec` has become halloo itself, so the number is right there, too.
         let pid = self.child.id().to_string();
         let done = Command::new("kill").args(["-s", name, &pid]).status().unwrap();

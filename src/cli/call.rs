@@ -1,0 +1,175 @@
+//! `halloo call URL`: places a call, and stays until it ends.
+//!
+//! ```text
+//! make_offer -> POST -> accept_answer -> connected ... -> ended
+//!                 \-> failure            \-> Ctrl-C, --duration: hang up, DELETE
+//! ```
+//! It has done what it was asked if the call was connected and then ended by either side.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::failure::hint;
+use super::options::CallOptions;
+use super::show::{Events, Show, next};
+use super::signals::Asked;
+use super::{Failure, sound};
+use crate::net::driver::{self, CallId, Caller, Handle};
+use crate::net::http_client::{Client, Session, resolve_endpoint};
+use crate::net::target::Endpoint;
+use crate::peer::event::{End, Event, Step};
+use crate::sdp::Description;
+
+/// Runs the command.
+///
+/// # Errors
+/// The call did not come about, or broke.
+pub async fn run(options: CallOptions, endpoint: Endpoint) -> Result<(), Failure> {
+    let show = Show::new(options.telling);
+    let mut asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
+    let address = tokio::select! {
+        address = resolve_endpoint(&endpoint) => address?,
+        () = asked.heard() => return Err(interrupted()),
+    };
+    let calls = driver::start(options.media.driver(), sound(&options.media)?)?;
+    let mut events = calls.events();
+    let client = Client::new(options.media.timeout);
+    show.line(calls.world().now(), None, &format!("calling {endpoint}"));
+    let done = async {
+        let (id, offer) = calls.make_offer(Caller::at(address)).await?;
+        let session = tokio::select! {
+            answered = answered(&client, &endpoint, &calls, id, &offer) => answered?,
+            () = asked.heard() => return Err(interrupted()),
+        };
+        let ended = follow(&show, &calls, id, &mut events, &mut asked).await;
+        if ended.end != End::HungUpByPeer {
+            client.hang_up(&session).await;
+        }
+        ended.verdict()
+    };
+    let done = done.await;
+    let _all_told = timeout(HANG_UP_WITHIN, calls.shutdown()).await;
+    show.rest(&mut events);
+    done
+}
+
+/// Posts the offer and applies the answer.
+async fn answered(
+    client: &Client,
+    endpoint: &Endpoint,
+    calls: &Handle,
+    id: CallId,
+    offer: &Description,
+) -> Result<Session, Failure> {
+    let offer = offer.to_string();
+    tracing::debug!("offer:\n{offer}");
+    let session = client.post_offer(endpoint, &offer).await?;
+    tracing::debug!("answer:\n{}", session.answer);
+    let applied = match session.answer.parse::<Description>() {
+        Ok(answer) => calls.accept_answer(id, answer).await.map_err(Failure::from),
+        Err(error) => Err(Failure::at(
+            Step::Signalling,
+            format!("the answer can't be read: {error}"),
+            "is there a WHIP endpoint at this URL? -v shows what came",
+        )),
+    };
+    match applied {
+        Ok(()) => Ok(session),
+        Err(failure) => {
+            // The other side believes that a call has begun.
+            client.hang_up(&session).await;
+            Err(failure)
+        }
+    }
+}
+
+/// How a call ended.
+struct Ended {
+    end: End,
+    reason: String,
+    connected: bool,
+}
+
+impl Ended {
+    fn verdict(self) -> Result<(), Failure> {
+        match self.end {
+            End::Failed { step } => Err(Failure::at(step, self.reason, hint(step))),
+            End::HungUp | End::HungUpByPeer if self.connected => Ok(()),
+            End::HungUp | End::HungUpByPeer => Err(Failure::at(
+                Step::Signalling,
+                format!("the call ended before it was connected: {}", self.reason),
+                "call again; -v shows how far it came",
+            )),
+        }
+    }
+}
+
+/// Tells what happens in the call until it ends, and hangs up when asked to.
+async fn follow(
+    show: &Show,
+    calls: &Handle,
+    id: CallId,
+    events: &mut Events,
+    asked: &mut Asked,
+) -> Ended {
+    let mut connected = false;
+    let mut hanging_up = false;
+    loop {
+        let happened = tokio::select! {
+            happened = next(events) => happened,
+            () = asked.heard(), if !hanging_up => {
+                hanging_up = true;
+                let _ended_already = calls.hang_up(id).await;
+                continue;
+            }
+        };
+        let Some((call, timed)) = happened else {
+            let reason = "the driver ended".to_owned();
+            return Ended { end: End::HungUp, reason, connected };
+        };
+        show.event(Some(call), &timed);
+        match timed.event {
+            Event::Connected { .. } if call == id => connected = true,
+            Event::Ended { reason, end } if call == id => {
+                show.wipe();
+                return Ended { end, reason, connected };
+            }
+            _ => {}
+        }
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::at(
+        Step::Signalling,
+        "the call was given up before it was answered",
+        "call again, and wait for the answer",
+    )
+}
+
+/// BYE and close_notify leave at once; what has not left by then will not.
+const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_call_that_was_connected_has_succeeded() {
+        let ended = |end, connected| {
+            let verdict = Ended { end, reason: "so".into(), connected }.verdict();
+            verdict.err().map(|failure| match failure {
+                Failure::Could { step, .. } => step,
+                Failure::Usage(what) => panic!("{what}"),
+            })
+        };
+        assert_eq!(ended(End::HungUp, true), None);
+        assert_eq!(ended(End::HungUpByPeer, true), None);
+        assert_eq!(ended(End::HungUp, false), Some(Step::Signalling));
+        assert_eq!(ended(End::HungUpByPeer, false), Some(Step::Signalling));
+        // Consent lost in a running call.
+        assert_eq!(ended(End::Failed { step: Step::Ice }, true), Some(Step::Ice));
+        assert_eq!(ended(End::Failed { step: Step::Dtls }, false), Some(Step::Dtls));
+    }
+}

@@ -1,0 +1,93 @@
+//! Why a command could not do what it was asked, and what a person may try.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use crate::net::driver::Refusal;
+use crate::net::http_client;
+use crate::peer::event::Step;
+
+/// Ends a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Exit code 1: it could not be done, at this step.
+    Could {
+        /// Where.
+        step: Step,
+        /// What, in one line.
+        what: String,
+        /// What to try.
+        hint: String,
+    },
+    /// Exit code 2: the command line asks for what can't be.
+    Usage(String),
+}
+
+impl Failure {
+    /// Exit code 1.
+    pub fn at(step: Step, what: impl Display, hint: impl Display) -> Self {
+        Self::Could { step, what: one_line(&what), hint: hint.to_string() }
+    }
+
+    /// The machine itself lacks something.
+    pub fn machine(what: &str, why: &impl Display) -> Self {
+        Self::at(
+            Step::Signalling,
+            format!("{what}: {why}"),
+            "is the machine out of memory or files?",
+        )
+    }
+
+    /// Writes it to stderr.
+    #[must_use]
+    pub fn report(&self) -> ExitCode {
+        match self {
+            Self::Could { step, what, hint } => {
+                super::show::complain(&format!("{step}: {what}\ntry: {hint}"));
+                ExitCode::from(1)
+            }
+            Self::Usage(what) => {
+                super::show::complain(&format!(
+                    "error: {what}\n\nFor more information, try '--help'."
+                ));
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+impl From<http_client::Failure> for Failure {
+    fn from(failure: http_client::Failure) -> Self {
+        Self::at(Step::Signalling, &failure, failure.hint())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let hint = match refusal {
+            Refusal::NoUsableAudio { .. } => "offer other codecs: leave --codec out",
+            Refusal::System { .. } => "check --interface and --udp-port, and the network",
+            _ => "try again; -v shows more",
+        };
+        Self::at(Step::Signalling, refusal, hint)
+    }
+}
+
+/// What a person may try when a call fails at this step.
+#[must_use]
+pub(super) fn hint(step: Step) -> &'static str {
+    match step {
+        Step::Signalling => "try again; -v shows more",
+        Step::Ice => {
+            "check that no firewall between the two keeps UDP out; -v shows the candidates"
+        }
+        Step::Dtls => "if the other side is the right one, call again; -v shows the handshake",
+        Step::Media => "check the other side's microphone and codecs; -v shows more",
+        Step::Audio => "see `halloo devices`, or use --input tone:440 --output null",
+    }
+}
+
+/// The first of two lines must stay one.
+fn one_line(text: &impl Display) -> String {
+    text.to_string().replace(['\n', '\r'], " ")
+}

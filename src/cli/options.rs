@@ -1,0 +1,353 @@
+//! What can be asked: commands and their options.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::audio::{Channels, sink, source};
+use crate::net::driver;
+use crate::net::impair::Impairment;
+use crate::net::target::Target;
+use crate::peer::config::{CodecName, Config, OpusSettings};
+
+/// A two-way voice call over WebRTC, from one computer or browser to another.
+#[derive(Debug, Parser)]
+#[command(name = "halloo", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  halloo listen                  then open http://127.0.0.1:8080/ in a browser and press Call
+  halloo call self               does this machine work? without microphone, network or browser
+  halloo listen --bind 0.0.0.0:8080     on one computer, and on another:
+  halloo call 192.0.2.7:8080";
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer calls: from browsers by the page, from other programs by WHIP.
+    #[command(after_help = LISTEN_EXAMPLES)]
+    Listen(ListenOptions),
+    /// Place a call.
+    #[command(after_help = CALL_EXAMPLES)]
+    Call(CallOptions),
+    /// List microphones and loudspeakers.
+    #[command(after_help = DEVICES_EXAMPLES)]
+    Devices(DevicesOptions),
+}
+
+const LISTEN_EXAMPLES: &str = "\
+Examples:
+  halloo listen                          the page is at http://127.0.0.1:8080/
+  halloo listen --bind 0.0.0.0:8080      other computers may call too
+  halloo listen --input echo --output null      callers hear themselves
+  halloo listen --input tone:440 --output file:heard-{call}.wav --json";
+
+const CALL_EXAMPLES: &str = "\
+Examples:
+  halloo call self                       two peers in this process, and a verdict
+  halloo call 192.0.2.7:8080             a `halloo listen --bind 0.0.0.0:8080` there
+  halloo call http://192.0.2.7:8080/whip any WHIP endpoint
+  halloo call localhost --input file:speech.wav --output file:heard.wav --duration 10
+  halloo call localhost --impair loss=10%,burst=3,delay=80ms,seed=1";
+
+const DEVICES_EXAMPLES: &str = "\
+Examples:
+  halloo devices
+  halloo devices --json
+  halloo call localhost --input device:NAME      NAME as `halloo devices` lists it";
+
+impl Command {
+    /// How much is told.
+    #[must_use]
+    pub fn loudness(&self) -> Loudness {
+        match self {
+            Self::Listen(options) => options.telling.loudness(),
+            Self::Call(options) => options.telling.loudness(),
+            Self::Devices(options) => options.telling.loudness(),
+        }
+    }
+}
+
+/// `halloo listen`.
+#[derive(Debug, Args)]
+pub struct ListenOptions {
+    /// Where to listen: address and port (0: any free one)
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    pub bind: SocketAddr,
+    /// Let pages of this origin call, such as https://app.example; * for any
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    pub allow_origin: Vec<String>,
+    /// How many calls may run at once
+    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_calls: u16,
+    /// What the calls are like.
+    #[command(flatten)]
+    pub media: MediaOptions,
+    /// What is told.
+    #[command(flatten)]
+    pub telling: TellingOptions,
+}
+
+/// `halloo call`.
+#[derive(Debug, Args)]
+pub struct CallOptions {
+    /// http://host:port[/path], host[:port], or `self`
+    #[arg(value_name = "TARGET")]
+    pub target: Target,
+    /// What the call is like.
+    #[command(flatten)]
+    pub media: MediaOptions,
+    /// What is told.
+    #[command(flatten)]
+    pub telling: TellingOptions,
+}
+
+/// `halloo devices`.
+#[derive(Debug, Args)]
+pub struct DevicesOptions {
+    /// What is told.
+    #[command(flatten)]
+    pub telling: TellingOptions,
+}
+
+/// What a call is like.
+#[derive(Debug, Args)]
+pub struct MediaOptions {
+    /// What is sent: default, device:NAME, file:PATH[?loop], tone:HZ, silence, echo, reflect
+    #[arg(long, value_name = "SPEC", default_value = "default")]
+    pub input: source::Spec,
+    /// Where what is heard goes: default, device:NAME, file:PATH ({call} becomes the call's id), null
+    #[arg(long, value_name = "SPEC", default_value = "default")]
+    pub output: sink::Spec,
+    /// Codecs in order of preference (repeatable) [default: opus, pcmu, pcma]
+    #[arg(long, value_enum, value_name = "CODEC")]
+    pub codec: Vec<Codec>,
+    /// Opus: bits per second
+    #[arg(long, value_name = "BPS", default_value = "32000", value_parser = clap::value_parser!(u32).range(6_000..=510_000))]
+    pub bitrate: u32,
+    /// Opus: milliseconds of sound in a packet
+    #[arg(long, value_name = "MS", default_value = "20", value_parser = ["10", "20", "40", "60"])]
+    pub frame: String,
+    /// Opus: no forward error correction
+    #[arg(long)]
+    pub no_fec: bool,
+    /// Opus: hardly any packets in silence
+    #[arg(long)]
+    pub dtx: bool,
+    /// Opus: two channels
+    #[arg(long)]
+    pub stereo: bool,
+    /// Hang up after so many seconds of connected call
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub duration: Option<Duration>,
+    /// Give up after so many seconds without an answer, or without a connection after it
+    #[arg(long, value_name = "S", default_value = "45", value_parser = seconds)]
+    pub timeout: Duration,
+    /// Media only by this network interface (repeatable) [default: every usable one]
+    #[arg(long, value_name = "NAME")]
+    pub interface: Vec<String>,
+    /// One UDP port for the media of all calls [default: any free one]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub udp_port: Option<u16>,
+    /// Make the own network bad, both ways, repeatably:
+    /// loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=1
+    #[arg(long, value_name = "HOW")]
+    pub impair: Option<Impairment>,
+}
+
+/// What is told while a command runs.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct TellingOptions {
+    /// Events as JSON Lines on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Tell more (twice: everything)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Tell less: only what fails
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loudness {
+    /// `-q`
+    Quiet,
+    /// Neither.
+    Normal,
+    /// `-v`
+    Verbose,
+    /// `-vv`
+    Everything,
+}
+
+impl TellingOptions {
+    /// How much is told.
+    #[must_use]
+    pub const fn loudness(self) -> Loudness {
+        match (self.quiet, self.verbose) {
+            (true, _) => Loudness::Quiet,
+            (false, 0) => Loudness::Normal,
+            (false, 1) => Loudness::Verbose,
+            (false, _) => Loudness::Everything,
+        }
+    }
+}
+
+/// A codec by the name that people write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Codec {
+    /// Opus (RFC 7587)
+    Opus,
+    /// G.711 mu-law
+    Pcmu,
+    /// G.711 A-law
+    Pcma,
+}
+
+impl MediaOptions {
+    /// The driver's settings.
+    #[must_use]
+    pub fn driver(&self) -> driver::Options {
+        driver::Options {
+            peer: self.peer(),
+            interfaces: self.interface.clone(),
+            udp_port: self.udp_port.unwrap_or(0),
+            impair: self.impair,
+            duration: self.duration,
+            ..driver::Options::default()
+        }
+    }
+
+    /// What a recording has.
+    #[must_use]
+    pub const fn channels(&self) -> Channels {
+        if self.stereo { Channels::Stereo } else { Channels::Mono }
+    }
+
+    fn peer(&self) -> Config {
+        let mut codecs = Vec::new();
+        for codec in &self.codec {
+            let name = match codec {
+                Codec::Opus => CodecName::Opus,
+                Codec::Pcmu => CodecName::Pcmu,
+                Codec::Pcma => CodecName::Pcma,
+            };
+            if !codecs.contains(&name) {
+                codecs.push(name);
+            }
+        }
+        let default = Config::default();
+        Config {
+            codecs: if codecs.is_empty() { default.codecs } else { codecs },
+            opus: OpusSettings {
+                bitrate: self.bitrate,
+                frame: Duration::from_millis(self.frame.parse().unwrap_or(20)),
+                fec: !self.no_fec,
+                dtx: self.dtx,
+                stereo: self.stereo,
+            },
+            connect_timeout: self.timeout,
+            ..default
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if duration.is_zero() => Err("must be more than 0 seconds".into()),
+        Ok(duration) if duration > LONGEST => Err("must be at most a year".into()),
+        Ok(duration) => Ok(duration),
+        Err(_) => Err("not a number of seconds".into()),
+    }
+}
+
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
+
+/// An origin as browsers send it: scheme, host, and the port unless it is the scheme's own.
+fn origin(text: &str) -> Result<String, String> {
+    let bare = text.trim_end_matches('/');
+    let rest = bare.split_once("://").map(|(_, rest)| rest);
+    match rest {
+        _ if text == "*" || text == "null" => Ok(text.to_owned()),
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', ' ']) => {
+            Ok(bare.to_ascii_lowercase())
+        }
+        _ => Err("an origin is scheme://host[:port], without a path; or *".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in Cli::command().get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            let example = format!("  halloo {}", command.get_name());
+            assert!(help.contains("Examples:") && help.contains(&example), "{help}");
+        }
+    }
+
+    #[test]
+    fn options_reach_the_driver() {
+        let line = "halloo call a.example --codec pcma --codec opus --codec pcma --bitrate 64000 \
+            --frame 60 --no-fec --dtx --stereo --duration 1.5 --timeout 5 --udp-port 5000 \
+            --interface lo --impair loss=10%";
+        let Command::Call(options) = Cli::parse_from(line.split_whitespace()).command else {
+            panic!("another command")
+        };
+        let driver = options.media.driver();
+        assert_eq!(driver.peer.codecs, [CodecName::Pcma, CodecName::Opus]);
+        let frame = Duration::from_millis(60);
+        let opus = OpusSettings { bitrate: 64_000, frame, fec: false, dtx: true, stereo: true };
+        assert_eq!(driver.peer.opus, opus);
+        assert_eq!(driver.duration, Some(Duration::from_millis(1_500)));
+        assert_eq!(driver.peer.connect_timeout, Duration::from_secs(5));
+        assert_eq!((driver.udp_port, driver.interfaces), (5_000, vec!["lo".to_owned()]));
+        assert_eq!(driver.impair.map(|impair| impair.loss), Some(0.1));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_the_part_shown() {
+        for (line, shown) in [
+            ("call", "TARGET"),
+            ("call https://a.example", "https://a.example"),
+            ("call a --codec g723", "g723"),
+            ("call a --impair loss=much", "much"),
+            ("call a --frame 30", "30"),
+            ("call a --bitrate 5", "5"),
+            ("call a --duration 0", "0"),
+            ("call a --timeout -1", "-1"),
+            ("call a --timeout NaN", "NaN"),
+            ("call a --udp-port 0", "0"),
+            ("call a --input what:ever", "what:ever"),
+            ("call a -q -v", "-v"),
+            ("listen --bind here", "here"),
+            ("listen --allow-origin app.example", "app.example"),
+            ("listen --max-calls 0", "0"),
+            ("listen --lan", "--lan"),
+            ("sing", "sing"),
+        ] {
+            let words = std::iter::once("halloo").chain(line.split_whitespace());
+            let Err(error) = Cli::try_parse_from(words) else { panic!("{line} was taken") };
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(shown), "{line}: {error}");
+        }
+    }
+}

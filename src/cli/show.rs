@@ -1,0 +1,272 @@
+//! Tells what happens: JSON Lines for a program, plain lines for a person.
+//!
+//! ```text
+//! {"t":1.204,"event":"connected","call":"bXk…","ms":31.4}           --json, on stdout
+//!   1.204 s  bXkQ2v  connected 31 ms after the offer                  else, on stderr
+//! ```
+//! Only the address to call goes to stdout without `--json`: it is what a script wants to know.
+
+use std::cell::RefCell;
+use std::io::{self, IsTerminal, Write};
+
+use serde_json::{Map, Value, json};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+
+use super::meter;
+use super::options::{Loudness, TellingOptions};
+use crate::net::driver::{CallId, TimedEvent};
+use crate::peer::event::{DtlsState, Event, MediaFirst, Side};
+use crate::time::Instant;
+
+/// Where events are told.
+#[derive(Debug)]
+pub struct Show {
+    json: bool,
+    loudness: Loudness,
+    /// Whether a line of figures stands on the terminal, to be written over.
+    live: RefCell<Live>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Live {
+    NoTerminal,
+    Nothing,
+    Shown,
+}
+
+impl Show {
+    /// As the options ask.
+    #[must_use]
+    pub fn new(telling: TellingOptions) -> Self {
+        let live = match io::stderr().is_terminal() && !telling.json {
+            true => Live::Nothing,
+            false => Live::NoTerminal,
+        };
+        Self { json: telling.json, loudness: telling.loudness(), live: RefCell::new(live) }
+    }
+
+    /// Where calls can come in.
+    pub fn listening(&self, now: Instant, urls: Vec<String>) {
+        if self.json {
+            self.event(None, &TimedEvent { at: now, event: Event::Listening { urls } });
+            return;
+        }
+        for url in urls {
+            write_stdout(&format!("listening on {url}"));
+        }
+    }
+
+    /// Something that happened in a call, or to all.
+    pub fn event(&self, call: Option<CallId>, timed: &TimedEvent) {
+        if self.json {
+            write_stdout(&json_line(call, timed));
+            return;
+        }
+        if let Event::Stats(figures) = &timed.event {
+            self.figures(&meter::line(figures));
+            return;
+        }
+        if let Some((needed, text)) = plain(&timed.event)
+            && self.loudness >= needed
+        {
+            self.line(timed.at, call, &text);
+        }
+    }
+
+    /// A line of progress.
+    pub fn line(&self, at: Instant, call: Option<CallId>, text: &str) {
+        if self.json || self.loudness == Loudness::Quiet {
+            return;
+        }
+        let short: String =
+            call.map(|id| id.to_string().chars().take(6).collect()).unwrap_or_default();
+        self.wipe();
+        let seconds = at.since_start().as_secs_f64();
+        write_stderr(&format!("{seconds:7.3} s  {short}{}{}", gap(&short), clean(text)));
+    }
+
+    /// Whether events go out as JSON Lines.
+    #[must_use]
+    pub const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A stage of a call to oneself; with `--json` its event tells the same.
+    pub fn stage(&self, at: Instant, begun: Instant, what: &str) {
+        if !self.json && self.loudness > Loudness::Quiet {
+            let ms = (at - begun).as_secs_f64() * 1e3;
+            write_stdout(&format!("{ms:7.1} ms  {what}"));
+        }
+    }
+
+    /// What is queued already.
+    pub fn rest(&self, events: &mut Events) {
+        loop {
+            match events.try_recv() {
+                Ok((call, timed)) => self.event(Some(call), &timed),
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return self.wipe(),
+            }
+        }
+    }
+
+    /// Takes the line of figures away, so that what follows starts on a line of its own.
+    pub fn wipe(&self) {
+        let mut live = self.live.borrow_mut();
+        if *live == Live::Shown {
+            *live = Live::Nothing;
+            let _gone = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+
+    fn figures(&self, text: &str) {
+        let mut live = self.live.borrow_mut();
+        match (*live == Live::NoTerminal, self.loudness) {
+            (_, Loudness::Quiet) | (true, Loudness::Normal) => {}
+            (true, _) => write_stderr(text),
+            (false, _) => {
+                *live = Live::Shown;
+                let mut stderr = io::stderr();
+                let _gone = write!(stderr, "\r\x1b[K{text}").and_then(|()| stderr.flush());
+            }
+        }
+    }
+}
+
+/// Events as the driver sends them.
+pub type Events = broadcast::Receiver<(CallId, TimedEvent)>;
+
+/// Tells what happens in all calls, until the driver ends.
+pub async fn tell_all(show: &Show, events: &mut Events) {
+    while let Some((call, timed)) = next(events).await {
+        show.event(Some(call), &timed);
+    }
+}
+
+/// The next event; none when the driver has ended. Events that came faster than they could be told
+/// are left out.
+pub async fn next(events: &mut Events) -> Option<(CallId, TimedEvent)> {
+    loop {
+        match events.recv().await {
+            Ok(event) => return Some(event),
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}
+
+/// `t`, `event` and `call` first, then what the event has.
+fn json_line(call: Option<CallId>, timed: &TimedEvent) -> String {
+    let micros = timed.at.since_start().as_micros();
+    let mut line = Map::new();
+    line.insert("t".into(), json!(u64::try_from(micros).map_or(0.0, |us| us as f64 / 1e6)));
+    let mut event = match serde_json::to_value(&timed.event) {
+        Ok(Value::Object(event)) => event,
+        _ => Map::new(),
+    };
+    line.extend(event.shift_remove_entry("event"));
+    line.extend(call.map(|id| ("call".to_owned(), id.to_string().into())));
+    line.extend(event);
+    Value::Object(line).to_string()
+}
+
+/// An event in words, and from which loudness on a person wants to read it.
+fn plain(event: &Event) -> Option<(Loudness, String)> {
+    use Loudness::{Normal, Verbose};
+    Some(match event {
+        Event::Listening { urls } => (Normal, format!("listening on {}", urls.join(" "))),
+        Event::Ringing => (Normal, "ringing".into()),
+        Event::Answered => (Verbose, "answered".into()),
+        Event::Gathering { state } => (Verbose, format!("own addresses: {state:?}").to_lowercase()),
+        Event::Candidate { side: Side::Local, candidate } => (Verbose, format!("own {candidate}")),
+        Event::Candidate { side: Side::Remote, candidate } => {
+            (Verbose, format!("their {candidate}"))
+        }
+        Event::Ice { state } => (Verbose, format!("ice {state:?}").to_lowercase()),
+        Event::Pair { local, remote, rtt } => {
+            (Verbose, format!("pair selected, {rtt:.1} ms round trip: {local} <-> {remote}"))
+        }
+        Event::Dtls { state: DtlsState::Connected, agreed: Some(agreed) } => {
+            let what = format!(
+                "encrypted by {}, {}; their certificate {}",
+                agreed.version, agreed.srtp_profile, agreed.remote_fingerprint
+            );
+            (Verbose, what)
+        }
+        Event::Dtls { state, .. } => (Verbose, format!("dtls {state:?}").to_lowercase()),
+        Event::Connected { ms } => (Normal, format!("connected {ms:.0} ms after the offer")),
+        Event::Media { first, ms } => {
+            let what = match first {
+                MediaFirst::PacketSent => "first packet sent",
+                MediaFirst::PacketReceived => "first packet received",
+                MediaFirst::SoundPlayed => "first sound played",
+            };
+            (Verbose, format!("{what} {ms:.0} ms after the offer"))
+        }
+        Event::Stats(_) => return None,
+        Event::Warning { text } => (Normal, format!("warning: {text}")),
+        Event::Ended { reason, .. } => (Normal, format!("ended: {reason}")),
+    })
+}
+
+/// What a stranger sent must not move our cursor or colour our terminal.
+fn clean(text: &str) -> String {
+    text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
+}
+
+const fn gap(short: &str) -> &'static str {
+    if short.is_empty() { "" } else { "  " }
+}
+
+/// Whether stderr takes colours (<https://no-color.org>).
+#[must_use]
+pub fn colours() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !refused
+}
+
+/// Says why a command failed.
+pub fn complain(text: &str) {
+    write_stderr(text);
+}
+
+/// A line of data. A reader that has gone away is no reason to end a call.
+pub fn write_stdout(line: &str) {
+    let mut stdout = io::stdout().lock();
+    let _gone = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
+
+fn write_stderr(line: &str) {
+    let _gone = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::event::{End, Step};
+
+    #[test]
+    fn a_json_line_starts_with_time_event_and_call() {
+        let event = Event::Ended { reason: "gone".into(), end: End::Failed { step: Step::Ice } };
+        let timed = TimedEvent { at: Instant::from_micros(1_204_500), event };
+        let id = CallId::from_random([0; 16]);
+        assert_eq!(
+            json_line(Some(id), &timed),
+            r#"{"t":1.2045,"event":"ended","call":"AAAAAAAAAAAAAAAAAAAAAA","reason":"gone","end":"failed","step":"ice"}"#
+        );
+    }
+
+    #[test]
+    fn figures_stand_beside_the_event_in_a_json_line() {
+        let timed = TimedEvent { at: Instant::ZERO, event: Event::Stats(Default::default()) };
+        let line: Value = serde_json::from_str(&json_line(None, &timed)).unwrap();
+        assert_eq!((&line["event"], &line["loss"]), (&"stats".into(), &0.0.into()));
+        assert!(line.get("call").is_none());
+    }
+
+    #[test]
+    fn a_stranger_cannot_colour_the_terminal() {
+        assert_eq!(clean("a\x1b[31mb\r\n"), "a [31mb  ");
+    }
+}
