@@ -242,13 +242,10 @@ impl Encoder {
     pub fn encode(&mut self, frame: &Frame, payload: &mut [u8]) -> Encoded {
         self.gathered.copy_from(frame);
         self.energy += self.gathered.energy();
-        let written = usize::from(self.frames) * g711::FRAME_SAMPLES;
         self.frames += 1;
         match &mut self.machine {
             Machine::Opus(_) => self.waiting.extend_from_slice(self.gathered.samples()),
-            Machine::G711(narrow) => {
-                narrow.encode(&self.gathered, payload.get_mut(written..).unwrap_or_default());
-            }
+            Machine::G711(narrow) => narrow.encode(&self.gathered),
         }
         if self.frames < self.settings.packet_time.frames {
             return Encoded::Gathering;
@@ -262,10 +259,7 @@ impl Encoder {
         let level = AudioLevel::from_rms((self.energy / f64::from(samples)).sqrt());
         let len = match &mut self.machine {
             Machine::Opus(encoder) => encoder.encode(&self.waiting, payload),
-            Machine::G711(_) => {
-                let len = usize::from(self.frames) * g711::FRAME_SAMPLES;
-                (len <= payload.len()).then_some(len)
-            }
+            Machine::G711(narrow) => narrow.packet(payload),
         };
         self.waiting.clear();
         (self.frames, self.energy) = (0, 0.0);
@@ -312,26 +306,41 @@ impl fmt::Debug for Encoder {
     }
 }
 
+/// A packet of 60 ms.
+const LONGEST_FRAMES: usize = 6;
+
 /// What G.711 needs.
 struct Narrow {
     law: Law,
     decimator: Decimator,
     samples: [f32; g711::FRAME_SAMPLES],
+    /// Kept here, not in the caller's buffer: that may be another one for each 10 ms.
+    coded: Vec<u8>,
 }
 
 impl Narrow {
-    fn encode(&mut self, frame: &Frame, payload: &mut [u8]) {
+    fn encode(&mut self, frame: &Frame) {
         self.decimator.process(frame.samples(), &mut self.samples);
-        for (byte, sample) in payload.iter_mut().zip(&self.samples) {
-            *byte = self.law.encode(g711::to_i16(*sample));
-        }
+        let coded = self.samples.iter().map(|sample| self.law.encode(g711::to_i16(*sample)));
+        self.coded.extend(coded);
+    }
+
+    fn packet(&mut self, payload: &mut [u8]) -> Option<usize> {
+        let room = payload.get_mut(..self.coded.len());
+        let written = room.map(|room| {
+            room.copy_from_slice(&self.coded);
+            room.len()
+        });
+        self.coded.clear();
+        written
     }
 }
 
 impl Machine {
     fn g711(law: Law) -> Self {
         let samples = [0.0; g711::FRAME_SAMPLES];
-        Self::G711(Box::new(Narrow { law, decimator: Decimator::new(), samples }))
+        let coded = Vec::with_capacity(LONGEST_FRAMES * g711::FRAME_SAMPLES);
+        Self::G711(Box::new(Narrow { law, decimator: Decimator::new(), samples, coded }))
     }
 }
 
@@ -344,6 +353,7 @@ pub struct CodecError(pub &'static str);
 mod tests {
     use super::*;
     use crate::audio::opus_packet::OpusPacket;
+    use crate::audio::{Decoder, Source, decode::Input};
 
     /// Noise with a melody: the hardest there is to code. Bits a second, and whether any packet was
     /// stereo.
@@ -433,5 +443,30 @@ mod tests {
             encoder.encode(&frame, &mut [0; 100]),
             Encoded::Silence { timestamp_units: 160 }
         );
+    }
+
+    /// A caller keeps no buffer for a packet that is not complete yet.
+    #[test]
+    fn each_frame_may_come_with_a_buffer_of_its_own() {
+        for codec in [Codec::Opus, Codec::Pcmu, Codec::Pcma] {
+            let settings = Settings::new(codec);
+            let mut encoder = Encoder::new(&settings).unwrap();
+            let mut decoder = Decoder::new(codec, Channels::Mono).unwrap();
+            let mut tone = Source::tone(440.0);
+            let mut frame = Frame::silence(Channels::Mono);
+            let mut levels = Vec::new();
+            for _ in 0..20 {
+                tone.next(&mut frame);
+                let mut payload = [0; 400];
+                if let Encoded::Packet { len, .. } = encoder.encode(&frame, &mut payload) {
+                    decoder.decode(Input::Packet(&payload[..len]));
+                }
+                if decoder.take(&mut frame) {
+                    levels.push(frame.level().dbov());
+                }
+            }
+            let last = levels.last().copied().unwrap();
+            assert!((12..=15).contains(&last), "{codec:?}: -13.5 dBov went in, -{last} came out");
+        }
     }
 }
