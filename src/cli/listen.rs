@@ -39,10 +39,12 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
         let note = "note: whoever reaches this port can call, and hears what --input sends";
         show.line(calls.world().now(), None, note);
     }
-    tokio::select! {
-        () = asked.heard() => {}
-        () = tell_all(&show, &mut events) => {}
-    }
+    let done = tokio::select! {
+        () = asked.heard() => Ok(()),
+        () = tell_all(&show, &mut events) => {
+            Err(Failure::machine("no more calls", &"the loop of all calls has ended"))
+        }
+    };
     drop(end);
     tokio::select! {
         _ = timeout(HANG_UP_WITHIN, calls.shutdown()) => {}
@@ -51,7 +53,7 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
     // What the last calls said has been queued before the driver ended.
     show.rest(&mut events);
     let _all_answered = timeout(ANSWER_WITHIN, serving).await;
-    Ok(())
+    done
 }
 
 fn port_failure(options: &ListenOptions, error: &io::Error) -> Failure {

@@ -26,6 +26,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::net::sound::Sound;
 use crate::net::target::Target;
@@ -69,21 +72,23 @@ fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
 }
 
 fn log(loudness: Loudness) {
-    let level = match loudness {
-        Loudness::Quiet => LevelFilter::ERROR,
-        Loudness::Normal => LevelFilter::WARN,
-        Loudness::Verbose => LevelFilter::DEBUG,
-        Loudness::Everything => LevelFilter::TRACE,
+    // What libraries say helps only who looks for everything.
+    let (ours, theirs) = match loudness {
+        Loudness::Quiet => (LevelFilter::ERROR, LevelFilter::ERROR),
+        Loudness::Normal => (LevelFilter::WARN, LevelFilter::WARN),
+        Loudness::Verbose => (LevelFilter::DEBUG, LevelFilter::WARN),
+        Loudness::Everything => (LevelFilter::TRACE, LevelFilter::TRACE),
     };
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(show::colours())
-        .with_max_level(level)
-        .with_target(false)
-        .init();
+        .without_time()
+        .with_target(false);
+    let wanted = Targets::new().with_target("halloo", ours).with_default(theirs);
+    tracing_subscriber::registry().with(lines).with(wanted).init();
 }
 
-/// Opens what is sent and where what is heard goes.
+/// What is sent and where what is heard goes.
 fn sound(media: &MediaOptions) -> Result<Sound, Failure> {
     Ok(Sound::open(media.input.clone(), media.output.clone(), media.channels())?)
 }
