@@ -50,7 +50,11 @@ pub async fn run(options: CallOptions, endpoint: Endpoint) -> Result<(), Failure
     };
     let done = done.await;
     let _all_told = timeout(HANG_UP_WITHIN, calls.shutdown()).await;
-    show.rest(&mut events);
+    // Of a call that failed, its own words say more than that it was then ended.
+    if done.is_ok() || show.is_json() {
+        show.rest(&mut events);
+    }
+    show.wipe();
     done
 }
 
