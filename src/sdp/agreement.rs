@@ -9,7 +9,7 @@
 
 use super::candidate::Candidate;
 use super::codec::{Codec, OpusParameters};
-use super::value::{Direction, Fingerprint, Msid};
+use super::value::{Bandwidth, Direction, Fingerprint, Msid};
 
 /// What we would do, before the other side is asked.
 #[derive(Clone, Debug)]
@@ -249,6 +249,8 @@ pub struct Remote {
     pub ptime: Option<u32>,
     /// The longest packet that it takes, ms.
     pub max_ptime: Option<u32>,
+    /// The most that it wants to be sent.
+    pub bandwidth: Option<Bandwidth>,
 }
 
 impl Remote {

@@ -300,6 +300,7 @@ fn remote(section: Section<'_>, transport: Section<'_>) -> Result<Remote, Obstac
         msid: section.msid().cloned(),
         ptime: section.ptime(),
         max_ptime: section.max_ptime(),
+        bandwidth: section.bandwidth(),
     })
 }
 

@@ -46,4 +46,4 @@ pub use lex::SdpError;
 pub use local::{Local, Parameters};
 pub use section::Section;
 pub use session::{Description, Media, Origin};
-pub use value::{Direction, Fingerprint, Group, Msid, Setup};
+pub use value::{Bandwidth, Direction, Fingerprint, Group, Msid, Setup};

@@ -9,8 +9,8 @@
 use super::attribute::Attribute;
 use super::candidate::Candidate;
 use super::codec::{Codec, ExtMap, OpusParameters, RtcpFeedback, RtpMap};
-use super::session::{Description, Media};
-use super::value::{Direction, Fingerprint, Group, Msid, Setup};
+use super::session::{Description, Media, TextLine};
+use super::value::{Bandwidth, Direction, Fingerprint, Group, Msid, Setup};
 
 /// A section as its session lets it look.
 #[derive(Clone, Copy, Debug)]
@@ -20,13 +20,15 @@ pub struct Section<'a> {
     /// The section itself.
     pub media: &'a Media,
     session: &'a [Attribute],
+    session_lines: &'a [TextLine],
 }
 
 impl Description {
     /// All sections, in order.
     pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
-        let session = self.attributes.as_slice();
-        self.media.iter().enumerate().map(move |(index, media)| Section { index, media, session })
+        let (session, session_lines) = (self.attributes.as_slice(), self.lines.as_slice());
+        let sections = self.media.iter().enumerate();
+        sections.map(move |(index, media)| Section { index, media, session, session_lines })
     }
 
     /// The groups of sections that share one transport (RFC 8843).
@@ -162,6 +164,15 @@ impl<'a> Section<'a> {
     /// `a=maxptime`, ms
     pub fn max_ptime(&self) -> Option<u32> {
         find!(self, Attribute::MaxPtime(ms) => *ms)
+    }
+
+    /// `b=`: the section's own, else the session's; `TIAS` says it better than `AS` (RFC 3890 section 6.4).
+    pub fn bandwidth(&self) -> Option<Bandwidth> {
+        let of = |lines: &[TextLine]| {
+            let limits = lines.iter().filter(|line| line.0 == 'b');
+            limits.filter_map(|line| line.1.parse().ok()).max()
+        };
+        of(&self.media.lines).or_else(|| of(self.session_lines))
     }
 
     /// `a=msid`

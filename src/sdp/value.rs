@@ -4,6 +4,7 @@
 //! table of those names.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::codec;
 use super::lex::Reason;
@@ -74,6 +75,29 @@ impl Direction {
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// `b=`: the most that may be sent to the writer, in bits per second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bandwidth {
+    /// `AS`: with all headers, those of IP too (RFC 8866 section 5.8).
+    ApplicationSpecific(u32),
+    /// `TIAS`: without the headers of IP and UDP (RFC 3890).
+    TransportIndependent(u32),
+}
+
+impl FromStr for Bandwidth {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (kind, value) = text.split_once(':').ok_or(())?;
+        let value: u32 = value.trim().parse().map_err(|_| ())?;
+        match kind {
+            "AS" => Ok(Self::ApplicationSpecific(value.saturating_mul(1_000))),
+            "TIAS" => Ok(Self::TransportIndependent(value)),
+            _ => Err(()),
+        }
     }
 }
 
