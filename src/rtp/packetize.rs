@@ -115,6 +115,13 @@ impl Packetizer {
         self.after_silence = true;
     }
 
+    /// The next packet has this number and this timestamp: its place is somebody else's choice, as when
+    /// a received stream is sent back with its gaps.
+    pub fn follow(&mut self, number: SequenceNumber, timestamp: RtpTimestamp) {
+        self.after_silence |= number == self.next && timestamp != self.timestamp;
+        (self.next, self.timestamp) = (number, timestamp);
+    }
+
     /// Takes another SSRC after a collision, and starts counting anew (RFC 3550 section 8.2).
     pub fn change_ssrc(&mut self, ssrc: Ssrc, rng: &mut StdRng) {
         *self = Self::new(ssrc, rng);
