@@ -1,16 +1,16 @@
 //! One call, from its first description to its end.
 //!
-//! ```text
-//! New ---------described----> Connecting   both descriptions are there
-//! Connecting --secured------> Connected    a pair is selected, DTLS is done, the fingerprint matched
-//! New ---------over---------> Ended
-//! Connecting --over---------> Ended        hung up, no way through, no keys, or too late
-//! Connected ---over---------> Ended        hung up, or consent lost
-//! ```
+//! Where to look:
+//!
+//! - `call/phase.rs`: how far the call is, and the diagram.
+//! - `call/describe.rs`: descriptions and fragments come and go.
+//! - `call/packets.rs`: packets and sound come and go.
+//! - `call/life.rs`: what happens below, and what the call makes of it: events, figures, the end.
 
 mod describe;
 mod life;
 mod packets;
+mod phase;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -35,6 +35,8 @@ use crate::peer::{stats, stats_report};
 use crate::sdp::Direction;
 use crate::stun::TransactionId;
 use crate::time::Instant;
+use life::FAREWELL;
+use phase::Phase;
 
 /// A WebRTC audio peer.
 pub struct Peer {
@@ -52,6 +54,10 @@ pub struct Peer {
     happened: VecDeque<Happened>,
     events: VecDeque<Event>,
     phase: Phase,
+    /// Until then it has to be connected.
+    patience: Option<Instant>,
+    /// When the other side said that it leaves (RTCP BYE), unless it was heard again later.
+    left: Option<Instant>,
     /// When the first description was made or came.
     offered: Option<Instant>,
     /// When figures are due again.
@@ -59,15 +65,6 @@ pub struct Peer {
     told: Told,
     /// Packets received and lost when the last figures were told.
     figured: (u64, i64),
-}
-
-/// How far the call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    New,
-    Connecting { until: Instant },
-    Connected,
-    Ended,
 }
 
 /// Firsts that were told.
@@ -104,6 +101,8 @@ impl Peer {
             happened: VecDeque::new(),
             events: VecDeque::new(),
             phase: Phase::New,
+            patience: None,
+            left: None,
             offered: None,
             next_figures: None,
             told: Told::default(),
@@ -113,6 +112,9 @@ impl Peer {
 
     /// Never fails: what is late, foreign or garbage changes nothing but a counter.
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        if self.phase == Phase::Ended {
+            return; // datagrams still under way; [`Event::Ended`] was the last that is told
+        }
         match input {
             Input::Datagram { path, from, bytes } => self.datagram(now, path, from, bytes),
             Input::Audio(frame) => self.speak(now, frame),
@@ -143,6 +145,9 @@ impl Peer {
 
     /// Fetches 10 ms of what is heard: decoded, concealed, or silence.
     pub fn play(&mut self, now: Instant, frame: &mut Frame) {
+        if self.phase == Phase::Ended {
+            return frame.silence_it();
+        }
         let played = self.receiver.play(now, frame);
         if played == Played::Sound && !self.told.played {
             self.told.played = true;
@@ -220,16 +225,15 @@ impl Peer {
         if let Some(transport) = &mut self.transport {
             transport.tick(now);
         }
-        if let Phase::Connecting { until } = self.phase
-            && until <= now
-        {
+        if self.phase == Phase::Connecting && self.patience.is_some_and(|until| until <= now) {
             self.settle(now);
             self.give_up(now);
         }
+        self.check_farewell(now);
         if self.phase != Phase::Ended && self.reports.is_due(now) {
             self.report(now, Leave::No);
         }
-        if self.next_figures.is_some_and(|due| due <= now) {
+        if self.phase != Phase::Ended && self.next_figures.is_some_and(|due| due <= now) {
             self.next_figures = Some(now + FIGURES_EVERY);
             let figures = self.figures();
             self.figured = (figures.packets_received, figures.packets_lost);
@@ -240,11 +244,12 @@ impl Peer {
     fn timeout(&self) -> Option<Instant> {
         let protocol = self.transport.as_ref().and_then(Transport::timeout);
         let patience = match self.phase {
-            Phase::Connecting { until } => Some(until),
+            Phase::Connecting => self.patience,
             Phase::New | Phase::Connected => None,
             Phase::Ended => return None,
         };
-        let due = [protocol, patience, self.reports.timeout(), self.next_figures];
+        let farewell = self.left.map(|left| left + FAREWELL);
+        let due = [protocol, patience, farewell, self.reports.timeout(), self.next_figures];
         due.into_iter().flatten().min()
     }
 

@@ -4,13 +4,17 @@
 //! Stable --make_offer-----> Offered      our description is pending
 //! Stable --accept_offer---> Stable       theirs and our answer hold at once
 //! Offered --accept_answer-> Stable
+//! Offered --rollback------> Stable       as if ours had never been made
 //! ```
 //! A description that can't be taken changes nothing. While our own offer is open theirs is refused:
-//! the two crossed, and the one who made the call gives way by asking again.
+//! the two crossed, and one has to give way by [`super::Peer::rollback`].
+
+use std::collections::VecDeque;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use crate::audio;
 use crate::dtls_srtp::{Certificate, HashAlgorithm};
 use crate::ice::{Agent, Credentials};
 use crate::peer::config::Config;
@@ -57,7 +61,12 @@ pub(super) struct Negotiation {
     pending: Option<Description>,
     /// What holds.
     agreed: Option<Agreed>,
+    /// Ufrags of theirs before the last restarts, the oldest first.
+    retired: VecDeque<String>,
 }
+
+/// Ufrags remembered: a fragment that is later than so many restarts isn't under way any more.
+const MOST_RETIRED: usize = 8;
 
 impl Negotiation {
     pub(super) fn new(
@@ -85,6 +94,7 @@ impl Negotiation {
             current: None,
             pending: None,
             agreed: None,
+            retired: VecDeque::new(),
         }
     }
 
@@ -102,6 +112,44 @@ impl Negotiation {
         let offer = offer::write(&self.parameters());
         self.pending = Some(offer.clone());
         Ok(offer)
+    }
+
+    /// Whether our offer waits for its answer.
+    pub(super) fn has_open_offer(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Our open offer is taken back.
+    pub(super) fn rollback(&mut self) -> Result<(), NegotiateError> {
+        self.pending.take().map(drop).ok_or(NegotiateError::NoOpenOffer)
+    }
+
+    /// Payload types of our open offer.
+    pub(super) fn offered_formats(&self) -> Vec<(u8, audio::Codec)> {
+        let mut formats = Vec::new();
+        for section in self.pending.iter().flat_map(Description::sections) {
+            let codec = |number| translate::audio_codec(section.codec(number)?);
+            formats.extend(section.payload_types().filter_map(|n| Some((n, codec(n)?))));
+        }
+        formats
+    }
+
+    /// We speak under another number now.
+    pub(super) fn rename_source(&mut self, ssrc: Ssrc) {
+        self.local.ssrc = ssrc.0;
+    }
+
+    /// Their ICE session of this ufrag is over.
+    pub(super) fn retire(&mut self, ufrag: &str) {
+        if self.retired.len() == MOST_RETIRED {
+            self.retired.pop_front();
+        }
+        self.retired.push_back(ufrag.to_owned());
+    }
+
+    /// Whether an earlier ICE session of theirs had this ufrag.
+    pub(super) fn is_retired(&self, ufrag: &str) -> bool {
+        self.retired.iter().any(|retired| retired == ufrag)
     }
 
     /// What their offer comes to; nothing holds yet.

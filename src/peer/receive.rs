@@ -10,7 +10,7 @@ use crate::audio::{self, Channels, Codec, Decoder, Frame};
 use crate::peer::translate;
 use crate::rtp::jitter::{Incoming, JitterBuffer, Playout, Stats};
 use crate::rtp::rtcp::{ReportBlock, SenderInfo};
-use crate::rtp::{ExtensionIds, Extensions, Packet, Reception, Ssrc};
+use crate::rtp::{ExtensionIds, Extensions, Header, Packet, Reception, Ssrc};
 use crate::sdp::Agreed;
 use crate::time::Instant;
 
@@ -18,6 +18,8 @@ use crate::time::Instant;
 pub(super) struct Receiver {
     formats: Vec<(u8, Codec)>,
     extensions: ExtensionIds,
+    /// The section's name: packets that name another are not ours to play.
+    mid: Option<String>,
     stream: Option<Stream>,
     decoder: Option<Decoder>,
     level: audio::AudioLevel,
@@ -39,13 +41,17 @@ pub(super) struct Ignored {
     pub(super) malformed: u64,
     /// Of a payload type that nobody agreed to.
     pub(super) unknown_format: u64,
+    /// Of a section that was refused.
+    pub(super) other_section: u64,
     /// Of a second source that talks beside the first.
     pub(super) other_source: u64,
 }
 
 /// A packet whose sound will be played.
 pub(super) struct Heard<'a> {
+    pub(super) header: Header,
     pub(super) payload: &'a [u8],
+    pub(super) codec: Codec,
     /// How long it sounds, on its codec's clock.
     pub(super) ticks: u32,
     /// How loud its sender says it is.
@@ -69,6 +75,7 @@ impl Receiver {
         Self {
             formats: Vec::new(),
             extensions: ExtensionIds::default(),
+            mid: None,
             stream: None,
             // Without memory for a decoder nothing is heard; the call can still be sent.
             decoder: Decoder::new(Codec::Opus, channels).ok(),
@@ -84,6 +91,17 @@ impl Receiver {
         };
         self.formats = agreed.codecs.iter().filter_map(format).collect();
         self.extensions = translate::extension_ids(agreed.extensions);
+        self.mid.clone_from(&agreed.mid);
+    }
+
+    /// Formats of our open offer, which may come before the answer does; the agreed ones keep their
+    /// meaning.
+    pub(super) fn expect_also(&mut self, offered: Vec<(u8, Codec)>) {
+        for (payload_type, codec) in offered {
+            if !self.formats.iter().any(|(known, _)| *known == payload_type) {
+                self.formats.push((payload_type, codec));
+            }
+        }
     }
 
     /// Takes an opened packet. `None`: nothing in it will be played.
@@ -93,6 +111,13 @@ impl Receiver {
             return None;
         };
         let payload_type = packet.header.payload_type;
+        let extensions = Extensions::read(&packet, &self.extensions);
+        if let (Some(theirs), Some(ours)) = (extensions.mid, &self.mid)
+            && theirs != ours.as_bytes()
+        {
+            self.ignored.other_section += 1; // the name decides (RFC 8843 section 9.2)
+            return None;
+        }
         let known = self.formats.iter().find(|(known, _)| *known == payload_type);
         let codec = known.map(|(_, codec)| *codec);
         let stream = self.stream_of(now, &packet, codec)?;
@@ -105,7 +130,7 @@ impl Receiver {
             return None;
         };
         stream.payload_type = payload_type;
-        let level = Extensions::read(&packet, &self.extensions).audio_level;
+        let level = extensions.audio_level;
         let format = translate::rtp_codec(codec);
         self.stream.as_mut()?.jitter.insert(
             now,
@@ -119,7 +144,9 @@ impl Receiver {
             },
         );
         Some(Heard {
+            header: packet.header,
             payload: packet.payload,
+            codec,
             ticks: format.ticks(packet.payload).ok()?,
             level: level.map(|level| level.below_overload),
         })

@@ -1,7 +1,7 @@
 //! RTCP: what we tell about the sound that comes and goes, and what we are told (RFC 3550 section 6).
 //!
-//! About once a second a compound leaves: SR if we sent sound since the last one, else RR; a block about
-//! what we hear; our name. The other side's reports tell how our sound arrives: the loss sets how much
+//! About once a second a compound leaves: SR if we sent sound since the last one or the one before, else
+//! RR; a block about what we hear; our name. The other side's reports tell how our sound arrives: the loss sets how much
 //! FEC the encoder makes ready, and LSR and DLSR give the round trip.
 
 use std::time::Duration;
@@ -20,8 +20,8 @@ pub(super) struct Reports {
     cname: Cname,
     schedule: Option<Schedule>,
     rng: StdRng,
-    /// Packets that we had sent when the last report left.
-    sent_before: u64,
+    /// Packets that we had sent when the report before the last left, and when the last did.
+    sent_before: [u64; 2],
     /// The latest block about our stream.
     pub(super) remote: Option<ReportBlock>,
     pub(super) round_trip: Option<Duration>,
@@ -48,13 +48,21 @@ pub(super) enum Leave {
     Yes(Ssrc),
 }
 
+/// What a compound says about its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Stays,
+    /// It holds a BYE.
+    Leaves,
+}
+
 impl Reports {
     pub(super) fn new(rng: &mut StdRng) -> Self {
         Self {
             cname: Cname::new(rng),
             schedule: None,
             rng: StdRng::from_rng(rng),
-            sent_before: 0,
+            sent_before: [0; 2],
             remote: None,
             round_trip: None,
             total_round_trip: Duration::ZERO,
@@ -107,8 +115,9 @@ impl Reports {
         buffer.resize(MOST, 0);
         let block = receiver.report(now);
         let writer = Writer::new(buffer);
-        let talked = sender.stream.packets() > self.sent_before;
-        self.sent_before = sender.stream.packets();
+        let [earlier, last] = self.sent_before;
+        let talked = sender.stream.packets() > earlier; // RFC 3550 section 6.4
+        self.sent_before = [last, sender.stream.packets()];
         let clock_rate = sender.codec().map_or(48_000, |(codec, _)| codec.clock_rate());
         let info = sender.stream.sender_info(now, ntp, clock_rate).filter(|_| talked);
         let writer = match info {
@@ -124,17 +133,18 @@ impl Reports {
         Ok(())
     }
 
-    /// Reads a compound in the clear.
+    /// Reads a compound in the clear. Says whether somebody leaves.
     pub(super) fn receive(
         &mut self,
         (now, ntp): (Instant, NtpTime),
         datagram: &[u8],
         sender: &mut Sender,
         receiver: &mut Receiver,
-    ) {
+    ) -> Presence {
+        let mut presence = Presence::Stays;
         let Ok(compound) = Compound::parse(datagram) else {
             self.malformed += 1;
-            return;
+            return presence;
         };
         if let Some(schedule) = &mut self.schedule {
             schedule.received(datagram.len());
@@ -149,7 +159,10 @@ impl Reports {
                 Packet::ReceiverReport(report) => {
                     report.blocks().for_each(|block| self.block(ntp, block, sender));
                 }
-                Packet::Goodbye(bye) => bye.sources().for_each(|ssrc| receiver.goodbye(ssrc)),
+                Packet::Goodbye(bye) => {
+                    presence = Presence::Leaves;
+                    bye.sources().for_each(|ssrc| receiver.goodbye(ssrc));
+                }
                 // No video, no retransmission, no bandwidth estimate: nothing here to act on.
                 Packet::SourceDescription(_)
                 | Packet::TransportFeedback(_)
@@ -158,6 +171,7 @@ impl Reports {
                 | Packet::Unknown { .. } => {}
             }
         }
+        presence
     }
 
     fn block(&mut self, ntp: NtpTime, block: ReportBlock, sender: &mut Sender) {

@@ -10,10 +10,12 @@ use rand::rngs::StdRng;
 
 use crate::audio::{self, Channels, Codec, Dtx, Encoded, Encoder, Fec, Frame, PacketTime};
 use crate::peer::config::OpusSettings;
+use crate::peer::receive::Heard;
 use crate::peer::translate;
-use crate::rtp::{AudioLevel, ExtensionIds, Extensions, NoRoom, OwnSsrc, Packetizer, Ssrc};
-use crate::sdp::{Agreed, OpusParameters};
-
+use crate::rtp::{
+    AudioLevel, ExtensionIds, Extensions, Header, NoRoom, OwnSsrc, Packetizer, SequenceNumber, Ssrc,
+};
+use crate::sdp::{self, Agreed, OpusParameters};
 use crate::time::Instant;
 
 /// The stream that we send.
@@ -21,6 +23,9 @@ pub(super) struct Sender {
     own: OwnSsrc,
     pub(super) stream: Packetizer,
     format: Option<Format>,
+    /// Every codec that they take, and their payload type for it.
+    payload_types: Vec<(Codec, u8)>,
+    mirror: Option<Mirror>,
     level: audio::AudioLevel,
     pub(super) header_bytes: u64,
 }
@@ -35,6 +40,14 @@ struct Format {
     header: usize,
 }
 
+/// How a received stream is numbered when it goes back: as it came, each number moved by the same.
+#[derive(Clone, Copy)]
+struct Mirror {
+    source: Ssrc,
+    numbers: u16,
+    ticks: u32,
+}
+
 /// A payload that fits into 1,200 bytes with everything around it: no path fragments it.
 const LONGEST_PAYLOAD: usize = 1_100;
 
@@ -43,7 +56,15 @@ impl Sender {
         let own = OwnSsrc::new(rng);
         let stream = Packetizer::new(own.current(), rng);
         let level = audio::AudioLevel::SILENT;
-        Self { own, stream, format: None, level, header_bytes: 0 }
+        Self {
+            own,
+            stream,
+            format: None,
+            payload_types: Vec::new(),
+            mirror: None,
+            level,
+            header_bytes: 0,
+        }
     }
 
     pub(super) fn ssrc(&self) -> Ssrc {
@@ -55,12 +76,17 @@ impl Sender {
         let conflict = self.own.check(heard, rng);
         if let crate::rtp::Conflict::Collision { new, .. } = conflict {
             self.stream.change_ssrc(new, rng);
+            self.mirror = None;
         }
         conflict
     }
 
     /// What was agreed on holds from the next packet on.
     pub(super) fn configure(&mut self, agreed: &Agreed, opus: &OpusSettings) {
+        let known = |agreed: &sdp::agreement::AgreedCodec| {
+            Some((translate::audio_codec(agreed.codec)?, agreed.send_payload_type))
+        };
+        self.payload_types = agreed.codecs.iter().filter_map(known).collect();
         let first = agreed.codecs.first();
         let Some((first, codec)) =
             first.and_then(|first| Some((first, translate::audio_codec(first.codec)?)))
@@ -87,7 +113,8 @@ impl Sender {
             header: 0,
         };
         let mut scratch = [0; 64];
-        let silent = format.header(&self.stream, audio::AudioLevel::SILENT, &mut scratch);
+        let level = audio::AudioLevel::SILENT;
+        let silent = format.header(format.payload_type, &self.stream, level, &mut scratch);
         format.header = silent.unwrap_or_default();
         self.format = Some(format);
     }
@@ -125,7 +152,7 @@ impl Sender {
         let (front, payload) = buffer.split_at_mut(format.header);
         match format.encoder.encode(frame, payload) {
             Encoded::Packet { len, timestamp_units, level } => {
-                if format.header(&self.stream, level, front).is_err() {
+                if format.header(format.payload_type, &self.stream, level, front).is_err() {
                     return false;
                 }
                 self.header_bytes += format.header as u64;
@@ -150,22 +177,35 @@ impl Sender {
         }
     }
 
-    /// Sends a received payload back as it is. Says whether `buffer` now holds a packet.
+    /// Sends a received payload back as it is: what was lost, late or silent on the way here is so for
+    /// them too. Says whether `buffer` now holds a packet.
     pub(super) fn reflect(
         &mut self,
         now: Instant,
-        payload: &[u8],
-        (level, ticks): (audio::AudioLevel, u32),
+        heard: &Heard<'_>,
         buffer: &mut Vec<u8>,
     ) -> bool {
-        let Some(format) = &self.format else { return false };
+        let known = self.payload_types.iter().find(|(codec, _)| *codec == heard.codec);
+        let (Some(format), Some((_, payload_type))) = (&self.format, known) else { return false };
+        let level = heard.level.map_or(self.level, audio::AudioLevel::from_dbov);
+        let Header { ssrc: source, sequence_number: number, timestamp, .. } = heard.header;
+        let mirror = self.mirror.filter(|mirror| mirror.source == source).unwrap_or(Mirror {
+            source,
+            numbers: self.stream.next_sequence_number().0.wrapping_sub(number.0),
+            ticks: self.stream.timestamp().0.wrapping_sub(timestamp.0),
+        });
+        self.mirror = Some(mirror);
+        self.stream.follow(
+            SequenceNumber(number.0.wrapping_add(mirror.numbers)),
+            timestamp.after(mirror.ticks),
+        );
         buffer.resize(format.header, 0);
-        if format.header(&self.stream, level, buffer).is_err() {
+        if format.header(*payload_type, &self.stream, level, buffer).is_err() {
             return false;
         }
-        buffer.extend_from_slice(payload);
+        buffer.extend_from_slice(heard.payload);
         self.header_bytes += format.header as u64;
-        self.stream.sent(now, payload.len(), ticks);
+        self.stream.sent(now, heard.payload.len(), heard.ticks);
         true
     }
 }
@@ -173,6 +213,7 @@ impl Sender {
 impl Format {
     fn header(
         &self,
+        payload_type: u8,
         stream: &Packetizer,
         level: audio::AudioLevel,
         out: &mut [u8],
@@ -183,7 +224,7 @@ impl Format {
             audio_level: Some(level),
             ..Extensions::default()
         };
-        stream.header(self.payload_type, &extensions, &self.extensions, out)
+        stream.header(payload_type, &extensions, &self.extensions, out)
     }
 }
 
@@ -202,8 +243,10 @@ fn settings(
     let stereo = ours.stereo && wishes.stereo == Some(true);
     let fec = ours.fec && wishes.use_in_band_fec == Some(true);
     let dtx = ours.dtx || wishes.use_dtx == Some(true);
+    let packet_time = PacketTime::at_most(agreed.ptime);
+    let limit = limit.into_iter().chain(affordable(agreed, packet_time)).min();
     audio::Settings {
-        packet_time: PacketTime::at_most(agreed.ptime),
+        packet_time,
         channels: if stereo { Channels::Stereo } else { Channels::Mono },
         bitrate: ours.bitrate.min(limit.unwrap_or(u32::MAX)),
         fec: if fec { Fec::On } else { Fec::Off },
@@ -211,3 +254,21 @@ fn settings(
         ..audio::Settings::new(codec)
     }
 }
+
+/// What is left for the codec of the bandwidth that the other side allows (`b=`), if it sets a limit:
+/// every packet has its headers and its tag.
+fn affordable(agreed: &Agreed, packet_time: PacketTime) -> Option<u32> {
+    let (bits, around) = match agreed.remote.bandwidth? {
+        sdp::Bandwidth::ApplicationSpecific(bits) => (bits, IP_AND_UDP + AROUND),
+        sdp::Bandwidth::TransportIndependent(bits) => (bits, AROUND),
+    };
+    let packets = 1_000 / packet_time.millis().max(1);
+    Some(bits.saturating_sub(packets * around * 8).max(LOWEST_BITRATE))
+}
+
+/// Bytes of an RTP header with our extensions and SRTP's longest tag.
+const AROUND: u32 = 40;
+/// Bytes of headers below (IPv4).
+const IP_AND_UDP: u32 = 28;
+/// Less than this is no speech (RFC 7587 section 3.1.1).
+const LOWEST_BITRATE: u32 = 6_000;

@@ -32,6 +32,8 @@ pub(super) struct Transport {
     /// What the handshake agreed on, once it did.
     pub(super) agreed: Option<Agreed>,
     srtp: Option<(Outbound, Inbound)>,
+    /// Whether a sealed packet of theirs was opened: they have the keys, too.
+    heard: bool,
     early_dtls: Early,
     early_media: Early,
     timeouts: [Option<Instant>; 2],
@@ -104,6 +106,7 @@ impl Transport {
             handshake: None,
             agreed: None,
             srtp: None,
+            heard: false,
             early_dtls: Early::new(8),
             early_media: Early::new(32),
             timeouts: [None; 2],
@@ -163,17 +166,18 @@ impl Transport {
     }
 
     /// Opens an RTP packet in place; none if it has to be dropped, or is kept until there are keys.
-    pub(super) fn open_rtp<'a>(&mut self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
-        self.open(packet, Inbound::unprotect_rtp)
+    pub(super) fn open_rtp<'a>(&mut self, now: Instant, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+        self.open(now, packet, Inbound::unprotect_rtp)
     }
 
     /// Opens an RTCP packet in place.
-    pub(super) fn open_rtcp<'a>(&mut self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
-        self.open(packet, Inbound::unprotect_rtcp)
+    pub(super) fn open_rtcp<'a>(&mut self, now: Instant, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+        self.open(now, packet, Inbound::unprotect_rtcp)
     }
 
     fn open<'a>(
         &mut self,
+        now: Instant,
         packet: &'a mut [u8],
         unprotect: impl FnOnce(&mut Inbound, &mut [u8]) -> Result<usize, SrtpError>,
     ) -> Option<&'a [u8]> {
@@ -185,6 +189,7 @@ impl Transport {
         match opened {
             Ok(length) => {
                 self.count_received(packet);
+                self.stop_repeating(now);
                 return packet.get(..length);
             }
             Err(SrtpError::Replayed) => self.counters.replayed += 1,
@@ -192,6 +197,15 @@ impl Transport {
             Err(_) => self.counters.malformed += 1,
         }
         None
+    }
+
+    /// The other side sends sealed packets: nothing of the handshake has to be said again.
+    fn stop_repeating(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.heard, true)
+            && let Some(handshake) = &mut self.handshake
+        {
+            handshake.handle_input(now, DtlsInput::Heard);
+        }
     }
 
     /// Media that came before the keys, in order; none until there are keys.

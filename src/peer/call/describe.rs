@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::{Peer, Phase};
+use super::Peer;
+use super::phase::{Phase, Signal};
 use crate::ice::{self, PathId, Role};
 use crate::peer::event::{Event, GatheringState, Side};
 use crate::peer::negotiate::NegotiateError;
@@ -25,7 +26,35 @@ impl Peer {
         self.offered.get_or_insert(now);
         self.start_transport(now, Role::Controlling);
         let Some(transport) = &self.transport else { return Err(NegotiateError::Ended) };
-        self.negotiation.make_offer(&transport.agent)
+        let offer = self.negotiation.make_offer(&transport.agent)?;
+        // From here on whatever was offered can come (RFC 3264 section 5.1).
+        self.receiver.expect_also(self.negotiation.offered_formats());
+        Ok(offer)
+    }
+
+    /// Takes our open offer back, to make room for theirs where both crossed (RFC 9429 section 4.1.10.2).
+    ///
+    /// # Errors
+    /// There is no open offer.
+    pub fn rollback(&mut self) -> Result<(), NegotiateError> {
+        self.negotiation.rollback()
+    }
+
+    /// Begins ICE anew (W3C `restartIce()`): the next offer has new credentials, so [`Peer::ufrag`] has
+    /// changed. Until a new pair is selected media stays on the old one.
+    ///
+    /// # Errors
+    /// The call has ended, or our offer is open already, with the old credentials in it.
+    pub fn restart_ice(&mut self, now: Instant) -> Result<(), NegotiateError> {
+        self.refuse_after_end()?;
+        if self.negotiation.has_open_offer() {
+            return Err(NegotiateError::OfferIsOpen);
+        }
+        if let Some(transport) = &mut self.transport {
+            transport.agent.handle_input(now, ice::Input::Restart);
+        }
+        self.settle(now);
+        Ok(())
     }
 
     /// Takes their offer, the first or a later one, and writes the answer.
@@ -82,14 +111,18 @@ impl Peer {
         else {
             return Err(NegotiateError::ForeignFragment);
         };
-        let Some(known) = transport.agent.remote_credentials() else {
+        let Some(known) = transport.agent.remote_credentials().cloned() else {
             return Err(NegotiateError::ForeignFragment);
         };
         let restarts = known.ufrag != ufrag && known.pwd != pwd;
         if !restarts && (known.ufrag != ufrag || known.pwd != pwd) {
             return Err(NegotiateError::ForeignFragment); // both change, or none (RFC 8839 4.4.1.1.1)
         }
+        if restarts && self.negotiation.is_retired(ufrag) {
+            return Err(NegotiateError::ForeignFragment); // late: it belongs before a restart
+        }
         if restarts {
+            self.negotiation.retire(&known.ufrag);
             let credentials = ice::Credentials { ufrag: ufrag.to_owned(), pwd: pwd.to_owned() };
             transport.agent.handle_input(now, ice::Input::RemoteCredentials(credentials));
         }
@@ -154,12 +187,20 @@ impl Peer {
         if remote.ice_lite && known.is_none() {
             transport.agent.handle_input(now, ice::Input::RemoteLite);
         }
-        if known.is_none_or(|known| known.ufrag != remote.ice_ufrag) {
+        let goes_on = known.as_ref().is_some_and(|known| known.ufrag == remote.ice_ufrag);
+        if !goes_on {
+            if let Some(known) = &known {
+                self.negotiation.retire(&known.ufrag);
+            }
             let credentials =
                 ice::Credentials { ufrag: remote.ice_ufrag.clone(), pwd: remote.ice_pwd.clone() };
             transport.agent.handle_input(now, ice::Input::RemoteCredentials(credentials));
         }
-        for line in &remote.candidates {
+        let before: Vec<Candidate> = match self.negotiation.agreed() {
+            Some(before) if goes_on => before.remote.candidates.clone(),
+            _ => Vec::new(),
+        };
+        for line in remote.candidates.iter().filter(|line| !before.contains(line)) {
             self.learn_candidate(now, line);
         }
         if remote.end_of_candidates
@@ -184,7 +225,8 @@ impl Peer {
     /// Both descriptions hold.
     fn described(&mut self, now: Instant) {
         if self.phase == Phase::New {
-            self.phase = Phase::Connecting { until: now + self.config.connect_timeout };
+            self.phase = self.phase.after(Signal::Described);
+            self.patience = Some(now + self.config.connect_timeout);
             self.events.push_back(Event::Answered);
         }
         self.settle(now);

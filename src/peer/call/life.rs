@@ -1,6 +1,9 @@
 //! What happens below, and what a call makes of it: states, firsts, figures, the end.
 
-use super::{FIGURES_EVERY, Peer, Phase};
+use std::time::Duration;
+
+use super::phase::{Phase, Signal};
+use super::{FIGURES_EVERY, Peer};
 use crate::dtls_srtp::HashAlgorithm;
 use crate::ice;
 use crate::peer::event::{
@@ -10,6 +13,11 @@ use crate::peer::report::Leave;
 use crate::peer::translate;
 use crate::peer::transport::Happened;
 use crate::time::Instant;
+
+/// Whoever has said goodbye and is not heard for so long has left: reports alone come every second.
+pub(super) const FAREWELL: Duration = Duration::from_secs(3);
+/// What arrives so soon after a goodbye was sent before it, and overtaken.
+const STRAGGLERS: Duration = Duration::from_millis(500);
 
 impl Peer {
     /// Lets the machines say what they have to say, and follows, until they are silent.
@@ -47,7 +55,7 @@ impl Peer {
         match event {
             ice::Event::State(state) => {
                 self.events.push_back(Event::Ice { state: ice_state(state) });
-                if state == ice::State::Failed && self.phase != Phase::Connected {
+                if state == ice::State::Failed {
                     let reason = self.no_way_through();
                     self.end(now, End::Failed { step: Step::Ice }, &reason);
                 }
@@ -92,10 +100,25 @@ impl Peer {
     fn check_connected(&mut self, now: Instant) {
         let Some(transport) = &self.transport else { return };
         let ready = transport.is_secured() && transport.agent.selected().is_some();
-        if ready && matches!(self.phase, Phase::Connecting { .. }) {
-            self.phase = Phase::Connected;
+        if ready && self.phase == Phase::Connecting {
+            self.phase = self.phase.after(Signal::Secured);
             self.next_figures = Some(now + FIGURES_EVERY);
             self.events.push_back(Event::Connected { ms: self.since_offer(now) });
+        }
+    }
+
+    /// An authentic packet came. A goodbye may also mean that they go on under another number (RFC 3550
+    /// section 8.2): then they are heard again.
+    pub(super) fn heard(&mut self, now: Instant) {
+        if self.left.is_some_and(|left| left + STRAGGLERS < now) {
+            self.left = None;
+        }
+    }
+
+    /// They have said goodbye by RTCP, and their close_notify was lost.
+    pub(super) fn check_farewell(&mut self, now: Instant) {
+        if self.left.is_some_and(|left| left + FAREWELL <= now) {
+            self.end(now, End::HungUpByPeer, "the other side said goodbye");
         }
     }
 
@@ -133,7 +156,7 @@ impl Peer {
         if self.phase == Phase::Ended {
             return;
         }
-        self.phase = Phase::Ended;
+        self.phase = self.phase.after(Signal::Over);
         if let Some(transport) = &mut self.transport {
             // What the machines have still to say goes out, their last events too.
             transport.pump(now, &mut self.outbox, &mut self.happened);

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 
 use super::Peer;
-use crate::audio::{AudioLevel, Frame};
+use crate::audio::Frame;
 use crate::ice::{self, PathId};
 use crate::peer::config::Sending;
 use crate::peer::demux::{self, Protocol};
 use crate::peer::event::MediaFirst;
 use crate::peer::receive::Heard;
-use crate::peer::report::Leave;
-use crate::rtp::{Conflict, Header, Ssrc};
+use crate::peer::report::{Leave, Presence};
+use crate::rtp::{Conflict, Header};
 use crate::time::{Instant, NtpTime};
 
 impl Peer {
@@ -45,21 +45,21 @@ impl Peer {
     }
 
     fn receive_rtp(&mut self, now: Instant, bytes: &mut [u8]) {
-        let Some(packet) = self.transport.as_mut().and_then(|transport| transport.open_rtp(bytes))
+        let Some(packet) =
+            self.transport.as_mut().and_then(|transport| transport.open_rtp(now, bytes))
         else {
             return;
         };
+        self.heard(now);
         if !self.direction().receives() {
             return;
         }
-        let ssrc = Header::parse(packet).map(|header| header.ssrc);
-        let heard = self.receiver.receive(now, packet);
-        let Some(heard) = heard else { return };
+        if self.check_collision(now, packet) == Some(Conflict::Loop) {
+            return;
+        }
+        let Some(heard) = self.receiver.receive(now, packet) else { return };
         if self.config.sending == Sending::Reflect {
             self.reflect(now, &heard);
-        }
-        if let Ok(ssrc) = ssrc {
-            self.check_collision(now, ssrc);
         }
         if !self.told.received {
             self.told.received = true;
@@ -72,8 +72,7 @@ impl Peer {
             return;
         }
         let mut buffer = self.outbox.buffer();
-        let level = heard.level.map_or(self.sender.level(), AudioLevel::from_dbov);
-        if self.sender.reflect(now, heard.payload, (level, heard.ticks), &mut buffer) {
+        if self.sender.reflect(now, heard, &mut buffer) {
             self.send_rtp(now, buffer);
         } else {
             self.outbox.recycle(buffer);
@@ -81,19 +80,27 @@ impl Peer {
     }
 
     /// Somebody else speaks under our number: one of us has to take another (RFC 3550 section 8.2).
-    fn check_collision(&mut self, now: Instant, ssrc: Ssrc) {
-        if let Conflict::Collision { old, .. } = self.sender.check(ssrc, &mut self.rng) {
+    fn check_collision(&mut self, now: Instant, packet: &[u8]) -> Option<Conflict> {
+        let ssrc = Header::parse(packet).ok()?.ssrc;
+        let conflict = self.sender.check(ssrc, &mut self.rng);
+        if let Conflict::Collision { old, new } = conflict {
             self.report(now, Leave::Yes(old));
+            self.negotiation.rename_source(new);
         }
+        Some(conflict)
     }
 
     fn receive_rtcp(&mut self, now: Instant, bytes: &mut [u8]) {
-        let Some(packet) = self.transport.as_mut().and_then(|transport| transport.open_rtcp(bytes))
+        let Some(packet) =
+            self.transport.as_mut().and_then(|transport| transport.open_rtcp(now, bytes))
         else {
             return;
         };
         let clocks = (now, self.ntp(now));
-        self.reports.receive(clocks, packet, &mut self.sender, &mut self.receiver);
+        match self.reports.receive(clocks, packet, &mut self.sender, &mut self.receiver) {
+            Presence::Leaves => self.left = Some(now),
+            Presence::Stays => self.heard(now),
+        }
     }
 
     pub(super) fn speak(&mut self, now: Instant, frame: &Frame) {
