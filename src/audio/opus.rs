@@ -7,7 +7,11 @@ use super::codec::{CodecError, Dtx, Fec, Settings};
 use super::frame::{Channels, SAMPLE_RATE};
 
 /// libopus' encoder.
-pub(super) struct Encoder(opus::Encoder);
+pub(super) struct Encoder {
+    libopus: opus::Encoder,
+    /// Whether the last packet made says "silence from here on".
+    pausing: bool,
+}
 
 impl Encoder {
     /// Tuned for speech; two channels are taken for music.
@@ -18,7 +22,7 @@ impl Encoder {
         };
         let encoder = opus::Encoder::new(SAMPLE_RATE, channels(settings.channels), application)
             .map_err(|error| CodecError(error.description()))?;
-        let mut encoder = Self(encoder);
+        let mut encoder = Self { libopus: encoder, pausing: false };
         encoder.apply(settings);
         Ok(encoder)
     }
@@ -28,15 +32,20 @@ impl Encoder {
         let bitrate = i32::try_from(settings.bitrate.clamp(MIN_BITRATE, MAX_BITRATE));
         let loss = i32::from(settings.expected_loss.min(100));
         // Each of these only fails for values out of range, and none is.
-        let _ = self.0.set_bitrate(opus::Bitrate::Bits(bitrate.unwrap_or(32_000)));
-        let _ = self.0.set_inband_fec(settings.fec == Fec::On);
-        let _ = self.0.set_packet_loss_perc(if settings.fec == Fec::On { loss } else { 0 });
-        let _ = self.0.set_dtx(settings.dtx == Dtx::On);
+        let _ = self.libopus.set_bitrate(opus::Bitrate::Bits(bitrate.unwrap_or(32_000)));
+        let _ = self.libopus.set_inband_fec(settings.fec == Fec::On);
+        let _ = self.libopus.set_packet_loss_perc(if settings.fec == Fec::On { loss } else { 0 });
+        let _ = self.libopus.set_dtx(settings.dtx == Dtx::On);
     }
 
     /// The payload's length; `None` when it needn't be sent (DTX) or no payload could be made.
+    ///
+    /// The first short packet of a pause is sent: it tells the receiver that what follows is a pause and
+    /// no loss (RFC 7587 section 3.1.3).
     pub(super) fn encode(&mut self, samples: &[f32], payload: &mut [u8]) -> Option<usize> {
-        self.0.encode_float(samples, payload).ok().filter(|len| *len > DTX_LEN)
+        let len = self.libopus.encode_float(samples, payload).ok()?;
+        let paused = std::mem::replace(&mut self.pausing, len <= DTX_LEN);
+        (len > DTX_LEN || !paused).then_some(len)
     }
 }
 
