@@ -2,9 +2,11 @@
 //!
 //! Time jumps from event to event: a datagram arrives, a timer is due, ten milliseconds of sound are
 //! there. Everything but OpenSSL's own random bytes follows from the seed. OpenSSL re-sends by the wall
-//! clock, which stands still here: so the wire never loses a DTLS datagram, though it may delay it.
+//! clock, which stands still here: so the wire delays DTLS datagrams but spoils none of them, and their
+//! number doesn't decide what happens to others.
+#![allow(dead_code, unreachable_pub)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +17,14 @@ use halloo::ice::PathId;
 use halloo::net::impair::{Direction, Impairment, Link};
 use halloo::peer::config::Config;
 use halloo::peer::demux::{Protocol, classify};
-use halloo::peer::event::Event;
+use halloo::peer::event::{End, Event};
 use halloo::peer::{Input, Output, Peer};
+use halloo::sdp::Description;
 use halloo::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+
+use super::listen::Recording;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,11 +55,20 @@ pub struct Side {
     pub events: Vec<(Instant, Event)>,
     /// Every sample that they heard.
     pub heard: Vec<f32>,
-    /// Pitch of the tone they make.
+    /// Pitch of the tone they make; 0 is silence.
     pub tone: f32,
+    /// Pitch of a second tone, on the right: they speak in stereo.
+    pub right: Option<f32>,
+    /// Every sample heard on the right, if it is heard in stereo.
+    pub heard_right: Vec<f32>,
+    /// Mono or stereo loudspeakers.
+    pub loudspeakers: Channels,
     spoken: usize,
     timeout: Option<Instant>,
 }
+
+/// Looks at, may change, and may lose (by false) a datagram that somebody hands over.
+pub type Filter = Box<dyn FnMut(Instant, Who, &mut Vec<u8>) -> bool>;
 
 /// A call between two.
 pub struct Call {
@@ -67,9 +81,10 @@ pub struct Call {
     /// Every datagram that was handed to the network: when, by whom, which protocol, how long.
     pub trace: Vec<(Instant, Who, Option<Protocol>, usize)>,
     /// What becomes of a datagram beside the impairment: false loses it.
-    pub filter: Box<dyn FnMut(Instant, Who, &mut Vec<u8>) -> bool>,
+    pub filter: Filter,
     to_bob: Link,
     to_alice: Link,
+    delay: Duration,
     under_way: BTreeMap<(Instant, u64), (Who, Vec<u8>)>,
     handed_over: u64,
     next_frame: Instant,
@@ -94,6 +109,7 @@ impl Call {
             filter: Box::new(|_, _, _| true),
             to_bob: Link::new(&impairment, Direction::Out),
             to_alice: Link::new(&impairment, Direction::In),
+            delay: impairment.delay,
             under_way: BTreeMap::new(),
             handed_over: 0,
             next_frame: Instant::ZERO,
@@ -119,6 +135,36 @@ impl Call {
         let offer = self.side(who).peer.make_offer(now).unwrap();
         let answer = self.side(who.other()).peer.accept_offer(now, &offer).unwrap();
         self.side(who).peer.accept_answer(now, &answer).unwrap();
+        self.drain_both();
+    }
+
+    /// `who` offers and the other answers, while somebody rewrites both on their way.
+    pub fn signal_edited(
+        &mut self,
+        who: Who,
+        edit_offer: impl FnOnce(String) -> String,
+        edit_answer: impl FnOnce(String) -> String,
+    ) {
+        let now = self.now;
+        let offer = edited(&self.side(who).peer.make_offer(now).unwrap(), edit_offer);
+        let answer = self.side(who.other()).peer.accept_offer(now, &offer).unwrap();
+        let answer = edited(&answer, edit_answer);
+        self.side(who).peer.accept_answer(now, &answer).unwrap();
+        self.drain_both();
+    }
+
+    /// Gives a datagram to `to`, as if the other one had sent it.
+    pub fn inject(&mut self, to: Who, bytes: &[u8]) {
+        let (now, from, mut bytes) = (self.now, self.side(to.other()).addr, bytes.to_vec());
+        let input = Input::Datagram { path: PathId(0), from, bytes: &mut bytes };
+        self.side(to).peer.handle_input(now, input);
+        self.drain_both();
+    }
+
+    /// `who` hangs up.
+    pub fn hang_up(&mut self, who: Who) {
+        let now = self.now;
+        self.side(who).peer.handle_input(now, Input::Close);
         self.drain_both();
     }
 
@@ -205,10 +251,10 @@ impl Call {
             Who::Alice => &mut self.to_bob,
             Who::Bob => &mut self.to_alice,
         };
-        let mut arrivals: VecDeque<_> = link.carry(self.now).collect();
-        if arrivals.is_empty() && protocol == Some(Protocol::Dtls) {
-            arrivals.push_back(self.now + Duration::from_millis(1));
-        }
+        let arrivals: Vec<_> = match protocol {
+            Some(Protocol::Dtls) => vec![self.now + self.delay],
+            _ => link.carry(self.now).collect(),
+        };
         for at in arrivals {
             self.handed_over += 1;
             self.under_way.insert((at, self.handed_over), (who.other(), bytes.clone()));
@@ -219,11 +265,48 @@ impl Call {
 impl Side {
     fn new(config: Config, seed: u64, ip: [u8; 4], tone: f32) -> Self {
         let certificate = Arc::new(Certificate::generate().unwrap());
-        let mut peer = Peer::new(config, certificate, StdRng::seed_from_u64(seed));
+        let mut peer = Peer::new(config.clone(), certificate, StdRng::seed_from_u64(seed));
         let addr = SocketAddr::from((ip, 5_000));
         peer.handle_input(Instant::ZERO, Input::LocalAddress { path: PathId(0), addr });
         peer.handle_input(Instant::ZERO, Input::LocalAddressesDone);
-        Self { peer, addr, events: vec![], heard: vec![], tone, spoken: 0, timeout: None }
+        Self {
+            peer,
+            addr,
+            events: vec![],
+            heard: vec![],
+            tone,
+            right: None,
+            heard_right: vec![],
+            loudspeakers: config.opus.channels(),
+            spoken: 0,
+            timeout: None,
+        }
+    }
+
+    /// How it ended, and when; none while it goes on.
+    pub fn ended(&self) -> Option<(Instant, End, &str)> {
+        self.events.iter().find_map(|(at, event)| match event {
+            Event::Ended { reason, end } => Some((*at, *end, reason.as_str())),
+            _ => None,
+        })
+    }
+
+    /// When they were told of an event like this for the first time.
+    pub fn told_at(&self, like: impl Fn(&Event) -> bool) -> Option<Instant> {
+        self.events.iter().find(|(_, event)| like(event)).map(|(at, _)| *at)
+    }
+
+    /// What they heard in the last seconds.
+    pub fn heard_last(&self, seconds: f64) -> Recording {
+        Recording { samples: self.heard.clone(), rate: 48_000 }.last(seconds)
+    }
+
+    /// One member of one dictionary of the statistics.
+    pub fn stat(&self, now: Instant, kind: &str, member: &str) -> serde_json::Value {
+        let report = serde_json::to_value(self.peer.stats(now)).unwrap();
+        let of_kind = |stats: &&serde_json::Value| stats["type"] == kind;
+        let found = report.as_object().unwrap().values().find(of_kind).map(|s| s[member].clone());
+        found.unwrap_or_default()
     }
 
     /// Whether they were told of an event like this.
@@ -233,15 +316,25 @@ impl Side {
 
     /// Ten milliseconds go in by the microphone and come out of the loudspeaker.
     fn sound(&mut self, now: Instant) {
-        let mut frame = Frame::silence(Channels::Mono);
-        for sample in frame.samples_mut() {
-            let cycles = self.spoken as f32 * self.tone / 48_000.0;
-            *sample = 0.5 * (cycles.fract() * std::f32::consts::TAU).sin();
+        let channels = if self.right.is_some() { Channels::Stereo } else { Channels::Mono };
+        let mut frame = Frame::silence(channels);
+        let pitches = [self.tone, self.right.unwrap_or(self.tone)];
+        for samples in frame.samples_mut().chunks_mut(channels.count()) {
+            for (sample, pitch) in samples.iter_mut().zip(pitches) {
+                // Each pitch is a whole number of hertz: after a second all is as it was.
+                let cycles = (self.spoken % 48_000) as f32 * pitch / 48_000.0;
+                *sample = 0.5 * (cycles.fract() * std::f32::consts::TAU).sin();
+            }
             self.spoken += 1;
         }
         self.peer.handle_input(now, Input::Audio(&frame));
+        let mut frame = Frame::silence(self.loudspeakers);
         self.peer.play(now, &mut frame);
-        self.heard.extend_from_slice(frame.samples());
+        let left = frame.samples().iter().step_by(self.loudspeakers.count());
+        self.heard.extend(left);
+        if self.loudspeakers == Channels::Stereo {
+            self.heard_right.extend(frame.samples().iter().skip(1).step_by(2));
+        }
     }
 
     fn drain(&mut self, now: Instant) -> Vec<Vec<u8>> {
@@ -257,4 +350,9 @@ impl Side {
             }
         }
     }
+}
+
+/// A description as somebody else would have written it.
+pub fn edited(description: &Description, edit: impl FnOnce(String) -> String) -> Description {
+    edit(description.to_string()).parse().unwrap()
 }
