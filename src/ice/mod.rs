@@ -41,6 +41,7 @@ mod interface;
 mod message;
 mod nominate;
 mod pair;
+mod recipient;
 mod session;
 mod state;
 
@@ -49,4 +50,8 @@ pub use candidate::{COMPONENT, Candidate, Kind, PathId, TcpType, Transport, prio
 pub use credentials::Credentials;
 pub use interface::{Config, Dropped, Event, Input, Output, PairReport, Role, SelectedPair};
 pub use pair::{LocalId, PairFigures, PairId, PairState, RemoteId, pair_priority};
+pub use recipient::Recipient;
 pub use state::State;
+
+/// Names a request and its answer.
+pub use crate::stun::TransactionId;

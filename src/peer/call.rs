@@ -21,7 +21,7 @@ use rand::rngs::StdRng;
 
 use crate::audio::Frame;
 use crate::dtls_srtp::Certificate;
-use crate::ice::{self, PathId};
+use crate::ice::{self, PathId, TransactionId};
 use crate::peer::config::Config;
 use crate::peer::event::{Event, MediaFirst};
 use crate::peer::interface::{Input, Output};
@@ -33,7 +33,6 @@ use crate::peer::send::Sender;
 use crate::peer::transport::{Happened, Transport};
 use crate::peer::{stats, stats_report};
 use crate::sdp::Direction;
-use crate::stun::TransactionId;
 use crate::time::Instant;
 use life::FAREWELL;
 use phase::Phase;

@@ -11,9 +11,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use crate::ice::PathId;
+use crate::ice::{PathId, Recipient, TransactionId};
 use crate::peer::demux::{self, Protocol};
-use crate::stun::{Class, Message, TransactionId};
 
 /// Where a datagram goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,18 +82,14 @@ impl<K: Copy + PartialEq> Router<K> {
     }
 
     fn route_stun(&self, path: PathId, from: SocketAddr, datagram: &[u8]) -> Route<K> {
-        let Ok(message) = Message::parse(datagram) else { return Route::Nobody };
-        match message.class() {
-            Class::Request => {
-                let username = message.username().unwrap_or_default();
-                let ours = username.split(':').next().unwrap_or_default();
-                match self.by_ufrag.get(ours) {
-                    Some(call) => Route::Call(*call),
-                    None => self.route_by_address(path, from),
-                }
-            }
-            Class::Success | Class::Error => Route::Answer(message.id()),
-            Class::Indication => self.route_by_address(path, from),
+        match Recipient::of(datagram) {
+            Some(Recipient::Ufrag(ufrag)) => match self.by_ufrag.get(ufrag) {
+                Some(call) => Route::Call(*call),
+                None => self.route_by_address(path, from),
+            },
+            Some(Recipient::Asker(id)) => Route::Answer(id),
+            Some(Recipient::Unnamed) => self.route_by_address(path, from),
+            None => Route::Nobody,
         }
     }
 
