@@ -29,7 +29,7 @@ pub enum Event {
     Candidate {
         /// Whose address it is.
         side: Side,
-        /// The line as in SDP, without `a=`.
+        /// The line as in SDP, without `a=`: `candidate:…`.
         candidate: String,
     },
     /// The state of connectivity checks changed.
@@ -39,7 +39,7 @@ pub enum Event {
     },
     /// The pair of addresses that the call uses from now on.
     Pair {
-        /// Our candidate, as in SDP.
+        /// Our candidate, as in SDP without `a=`.
         local: String,
         /// Theirs.
         remote: String,

@@ -39,6 +39,11 @@ pub(super) fn candidate_line(candidate: &ice::Candidate) -> sdp::Candidate {
     }
 }
 
+/// A candidate as events and browsers' scripts have it.
+pub(super) fn candidate_text(line: &sdp::Candidate) -> String {
+    format!("candidate:{line}")
+}
+
 /// What the agent is told of a line of theirs; none for kinds and transports that nobody here knows.
 pub(super) fn remote_candidate(line: &sdp::Candidate) -> Option<ice::Input<'static>> {
     let kind = match line.kind {

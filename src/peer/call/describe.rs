@@ -218,7 +218,8 @@ impl Peer {
         else {
             return;
         };
-        self.events.push_back(Event::Candidate { side: Side::Remote, candidate: line.to_string() });
+        let candidate = translate::candidate_text(line);
+        self.events.push_back(Event::Candidate { side: Side::Remote, candidate });
         transport.agent.handle_input(now, input);
     }
 
