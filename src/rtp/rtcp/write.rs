@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_compound_starts_with_a_report_names_its_sender_and_ends_with_goodbye() {
-        // rfc3550-6.1-1, rfc3550-6.6-1, rfc3550-6.5.1-1, rfc8108-5.1-1
+        // rfc3550-6.1-1, rfc5506-4.2.3-1, rfc3550-6.6-1, rfc3550-6.5.1-1, rfc8108-5.1-1
         let mut wire = [0; 200];
         let length = Writer::new(&mut wire)
             .sender_report(Ssrc(7), &INFO, &[BLOCK_OF_9])

@@ -76,11 +76,12 @@ fn a_burst_that_was_held_up_is_played_late_and_the_delay_comes_back() {
     call.frames(500, |_| Some(30));
     let before = call.lag_ms();
     call.heard.clear();
-    // Nothing for 120 ms, then all at once.
-    call.frames(600, |frame| Some(if frame < 6 { 30 + 120 - 20 * u64::from(frame) } else { 30 }));
-    assert!(call.packets().len() >= 594, "{} played", call.packets().len());
+    // Nothing for 140 ms, then all at once.
+    call.frames(300, |frame| Some(if frame < 7 { 30 + 140 - 20 * u64::from(frame) } else { 30 }));
+    let (played, first) = (call.packets(), 100 + 500);
+    assert!((first..first + 20).all(|number| played.contains(&number)), "{played:?}");
     call.assert_in_order();
-    call.frames(1_500, |_| Some(30));
+    call.frames(1_800, |_| Some(30));
     assert!(call.lag_ms() <= before + 20, "{} ms", call.lag_ms());
 }
 
