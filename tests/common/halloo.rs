@@ -28,12 +28,22 @@ pub struct Halloo {
 impl Halloo {
     /// Starts `halloo ARGUMENTS --json`, in a namespace or here.
     pub fn start(namespace: Option<&Namespace>, arguments: &[&str]) -> Self {
+        Self::start_with(namespace, arguments, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub fn start_with(
+        namespace: Option<&Namespace>,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let program = env!("CARGO_BIN_EXE_halloo");
         let mut command = match namespace {
             Some(namespace) => namespace.command(program),
             None => Command::new(program),
         };
         command.args(arguments).arg("--json").stdin(Stdio::null());
+        command.envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());

@@ -1,0 +1,179 @@
+//! Two real `halloo` processes call each other: on loopback, and as two computers joined by a cable.
+//!
+//! Each sends a tone of its own pitch and records what it hears.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(unreachable_pub)]
+
+mod common {
+    pub mod halloo;
+    pub mod listen;
+    pub mod namespace;
+    pub mod skip;
+}
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use common::halloo::{Halloo, recording};
+use common::listen::Recording;
+use common::namespace::Namespace;
+use common::skip;
+use serde_json::Value;
+
+/// What listens sends this, Hz, and what calls that.
+const LISTENER: u32 = 440;
+const CALLER: u32 = 660;
+
+/// A tone of amplitude 0.3 (see `audio/source.rs`), as root mean square in dBFS.
+const TONE_LEVEL: f64 = -13.5;
+
+/// Seconds of each call.
+const LASTS: u32 = 5;
+
+/// Calls that are judged by their sound have the machine to themselves.
+static QUIET: Mutex<()> = Mutex::new(());
+
+fn quiet() -> std::sync::MutexGuard<'static, ()> {
+    QUIET.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A process that listens, and one that calls it, each with its recording.
+struct Pair {
+    listener: Halloo,
+    caller: Halloo,
+    at_listener: PathBuf,
+    at_caller: PathBuf,
+}
+
+impl Pair {
+    /// Starts both; `places` are where each runs, `bind` is where the listener takes calls.
+    fn start(name: &str, places: [Option<&Namespace>; 2], bind: &str, duration: u32) -> Self {
+        let [at_listener, at_caller] =
+            ["listener", "caller"].map(|side| recording(&format!("{name}-{side}")));
+        let listener = Halloo::listen(places[0], LISTENER, &at_listener, &["--bind", bind]);
+        let url = listener.url();
+        let [input, output] = [format!("tone:{CALLER}"), format!("file:{}", at_caller.display())];
+        let duration = duration.to_string();
+        let caller = Halloo::start(
+            places[1],
+            &["call", &url, "--input", &input, "--output", &output, "--duration", &duration],
+        );
+        Self { listener, caller, at_listener, at_caller }
+    }
+
+    /// Waits for the end that `--duration` brings, and judges both sides.
+    fn hear_each_other(mut self) {
+        let status = self.caller.wait(Duration::from_secs(30));
+        assert!(status.success(), "{status}");
+        self.listener.wait_for("ended", |_| true);
+        self.listener.terminate();
+        let status = self.listener.wait(Duration::from_secs(3));
+        assert!(status.success(), "{status}");
+        assert_tone(&self.at_caller, LISTENER.into());
+        assert_tone(&self.at_listener, CALLER.into());
+        for side in [&mut self.caller, &mut self.listener] {
+            assert_unconcealed(side.catch_up());
+        }
+    }
+}
+
+/// Pitch and level of what was recorded, once the call is in full swing.
+fn assert_tone(path: &Path, hz: f64) {
+    let heard = Recording::read(path).after_silence(0.01);
+    let steady = heard.between(0.5, f64::from(LASTS) - 1.0);
+    assert!(steady.seconds() > 3.0, "{}: only {} s", path.display(), heard.seconds());
+    let pitch = steady.pitch().expect("silence");
+    assert!((pitch - hz).abs() < 1.0, "{}: {pitch} Hz, not {hz}", path.display());
+    let level = steady.level();
+    assert!((level - TONE_LEVEL).abs() < 1.0, "{}: {level} dBFS", path.display());
+}
+
+/// Under 0.1 % of what was played was made up.
+fn assert_unconcealed(events: &[Value]) {
+    let last = events.iter().rev().find(|event| event["event"] == "stats").expect("stats");
+    let figure = |name: &str| last[name].as_u64().unwrap_or_else(|| panic!("{name} in {last}"));
+    let (concealed, played) = (figure("concealed_samples"), figure("total_samples"));
+    assert!(played > 3 * 48_000, "{last}");
+    assert!(1_000 * concealed < played, "{concealed} of {played} samples: {last}");
+}
+
+#[test]
+fn on_loopback_both_hear_the_others_tone() {
+    let _quiet = quiet();
+    Pair::start("loopback", [None; 2], "127.0.0.1:0", LASTS).hear_each_other();
+}
+
+#[test]
+fn two_computers_on_a_cable_hear_each_other() {
+    let test = "two_computers_on_a_cable_hear_each_other";
+    let Some(cable) = skip::namespaces(test) else { return };
+    let _quiet = quiet();
+    let bind = format!("{}:0", cable.left.address);
+    let places = [Some(&cable.left), Some(&cable.right)];
+    let mut pair = Pair::start("cable", places, &bind, LASTS);
+    let selected = pair.caller.wait_for("pair", |_| true);
+    for (side, address) in [("local", cable.right.address), ("remote", cable.left.address)] {
+        let candidate = selected[side].as_str().unwrap();
+        assert!(candidate.contains(&format!(" {address} ")), "{side}: {candidate}");
+    }
+    pair.hear_each_other();
+}
+
+#[test]
+fn a_listener_that_is_told_to_end_says_goodbye_first() {
+    let mut pair = Pair::start("goodbye", [None; 2], "127.0.0.1:0", 60);
+    pair.caller.wait_for("connected", |_| true);
+    pair.listener.wait_for("connected", |_| true);
+    pair.listener.terminate();
+    let status = pair.listener.wait(Duration::from_secs(3));
+    assert!(status.success(), "{status}");
+    let ended = pair.caller.wait_for("ended", |_| true);
+    assert_eq!(ended["end"], "hung_up_by_peer", "{ended}");
+    assert!(pair.caller.wait(Duration::from_secs(3)).success());
+}
+
+/// RFC 7675 section 5.1: 30 s without an answer, and consent is lost.
+#[test]
+fn a_caller_that_vanishes_is_missed_and_its_listener_takes_the_next_call() {
+    let mut pair = Pair::start("vanished", [None; 2], "127.0.0.1:0", 60);
+    pair.listener.wait_for("connected", |_| true);
+    pair.listener.wait_for("stats", |_| true);
+    pair.caller.kill();
+    let ended = pair.listener.wait_at_most(Duration::from_secs(50), "ended", |_| true);
+    assert_eq!(ended["step"], "ice", "{ended}");
+    // What it recorded until then can be read, though nobody closed the file.
+    let heard = Recording::read(&pair.at_caller);
+    assert!(heard.seconds() > 0.5, "{} s", heard.seconds());
+
+    let again = recording("vanished-again");
+    let url = pair.listener.url();
+    let output = format!("file:{}", again.display());
+    let mut next = Halloo::start(
+        None,
+        &["call", &url, "--input", "tone:660", "--output", &output, "--duration", "1"],
+    );
+    assert!(next.wait(Duration::from_secs(20)).success());
+}
+
+/// A machine without sound: a warning, a tone, and a call all the same.
+#[test]
+fn without_a_sound_card_a_tone_is_sent_after_a_warning() {
+    let _quiet = quiet();
+    let heard = recording("no-card");
+    let mut listener = Halloo::listen(None, LISTENER, &heard, &[]);
+    let url = listener.url();
+    // libasound finds no configuration, and so no device, whatever the machine has.
+    let mut caller = Halloo::start_with(
+        None,
+        &["call", &url, "--duration", "3"],
+        &[("ALSA_CONFIG_PATH", "/dev/null"), ("PULSE_SERVER", "unix:/dev/null")],
+    );
+    let warned = caller.wait_for("warning", |_| true);
+    assert!(warned["text"].as_str().unwrap().contains("microphone"), "{warned}");
+    assert!(caller.wait(Duration::from_secs(20)).success());
+    listener.terminate();
+    assert!(listener.wait(Duration::from_secs(3)).success());
+    let pitch = Recording::read(&heard).after_silence(0.01).between(0.5, 1.5).pitch();
+    assert!((pitch.expect("silence") - 440.0).abs() < 1.0, "{pitch:?}");
+}
