@@ -9,6 +9,7 @@ mod common {
     pub mod listen;
     pub mod namespace;
     pub mod skip;
+    pub mod stall;
 }
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use common::halloo::{Halloo, recording};
 use common::listen::Recording;
 use common::namespace::Namespace;
-use common::skip;
+use common::{skip, stall};
 use serde_json::Value;
 
 /// What listens sends this, Hz, and what calls that.
@@ -63,45 +64,47 @@ impl Pair {
     }
 
     /// Waits for the end that `--duration` brings, and judges both sides.
-    fn hear_each_other(mut self) {
+    fn hear_each_other(mut self) -> Result<(), String> {
         let status = self.caller.wait(Duration::from_secs(30));
         assert!(status.success(), "{status}");
         self.listener.wait_for("ended", |_| true);
         self.listener.terminate();
         let status = self.listener.wait(Duration::from_secs(3));
         assert!(status.success(), "{status}");
-        assert_tone(&self.at_caller, LISTENER.into());
-        assert_tone(&self.at_listener, CALLER.into());
-        for side in [&mut self.caller, &mut self.listener] {
-            assert_unconcealed(side.catch_up());
-        }
+        is_tone(&self.at_caller, LISTENER.into())?;
+        is_tone(&self.at_listener, CALLER.into())?;
+        is_unconcealed(self.caller.catch_up())?;
+        is_unconcealed(self.listener.catch_up())
     }
 }
 
 /// Pitch and level of what was recorded, once the call is in full swing.
-fn assert_tone(path: &Path, hz: f64) {
+fn is_tone(path: &Path, hz: f64) -> Result<(), String> {
     let heard = Recording::read(path).after_silence(0.01);
     let steady = heard.between(0.5, f64::from(LASTS) - 1.0);
     assert!(steady.seconds() > 3.0, "{}: only {} s", path.display(), heard.seconds());
-    let pitch = steady.pitch().expect("silence");
-    assert!((pitch - hz).abs() < 1.0, "{}: {pitch} Hz, not {hz}", path.display());
-    let level = steady.level();
-    assert!((level - TONE_LEVEL).abs() < 1.0, "{}: {level} dBFS", path.display());
+    let (pitch, level) = (steady.pitch().expect("silence"), steady.level());
+    let right = (pitch - hz).abs() < 1.0 && (level - TONE_LEVEL).abs() < 1.0;
+    let wrong = || format!("{}: {pitch} Hz, {level} dBFS", path.display());
+    if right { Ok(()) } else { Err(wrong()) }
 }
 
 /// Under 0.1 % of what was played was made up.
-fn assert_unconcealed(events: &[Value]) {
+fn is_unconcealed(events: &[Value]) -> Result<(), String> {
     let last = events.iter().rev().find(|event| event["event"] == "stats").expect("stats");
     let figure = |name: &str| last[name].as_u64().unwrap_or_else(|| panic!("{name} in {last}"));
     let (concealed, played) = (figure("concealed_samples"), figure("total_samples"));
     assert!(played > 3 * 48_000, "{last}");
-    assert!(1_000 * concealed < played, "{concealed} of {played} samples: {last}");
+    let wrong = || format!("{concealed} of {played} samples were concealed: {last}");
+    if 1_000 * concealed < played { Ok(()) } else { Err(wrong()) }
 }
 
 #[test]
 fn on_loopback_both_hear_the_others_tone() {
     let _quiet = quiet();
-    Pair::start("loopback", [None; 2], "127.0.0.1:0", LASTS).hear_each_other();
+    stall::undisturbed(|| {
+        Pair::start("loopback", [None; 2], "127.0.0.1:0", LASTS).hear_each_other()
+    });
 }
 
 #[test]
@@ -111,13 +114,15 @@ fn two_computers_on_a_cable_hear_each_other() {
     let _quiet = quiet();
     let bind = format!("{}:0", cable.left.address);
     let places = [Some(&cable.left), Some(&cable.right)];
-    let mut pair = Pair::start("cable", places, &bind, LASTS);
-    let selected = pair.caller.wait_for("pair", |_| true);
-    for (side, address) in [("local", cable.right.address), ("remote", cable.left.address)] {
-        let candidate = selected[side].as_str().unwrap();
-        assert!(candidate.contains(&format!(" {address} ")), "{side}: {candidate}");
-    }
-    pair.hear_each_other();
+    stall::undisturbed(|| {
+        let mut pair = Pair::start("cable", places, &bind, LASTS);
+        let selected = pair.caller.wait_for("pair", |_| true);
+        for (side, address) in [("local", cable.right.address), ("remote", cable.left.address)] {
+            let candidate = selected[side].as_str().unwrap();
+            assert!(candidate.contains(&format!(" {address} ")), "{side}: {candidate}");
+        }
+        pair.hear_each_other()
+    });
 }
 
 #[test]
@@ -169,11 +174,13 @@ fn without_a_sound_card_a_tone_is_sent_after_a_warning() {
         &["call", &url, "--duration", "3"],
         &[("ALSA_CONFIG_PATH", "/dev/null"), ("PULSE_SERVER", "unix:/dev/null")],
     );
-    let warned = caller.wait_for("warning", |_| true);
-    assert!(warned["text"].as_str().unwrap().contains("microphone"), "{warned}");
+    for device in ["microphone", "loudspeaker"] {
+        let is_told = |event: &Value| event["text"].as_str().unwrap().contains(device);
+        caller.wait_for("warning", is_told);
+    }
     assert!(caller.wait(Duration::from_secs(20)).success());
     listener.terminate();
     assert!(listener.wait(Duration::from_secs(3)).success());
     let pitch = Recording::read(&heard).after_silence(0.01).between(0.5, 1.5).pitch();
-    assert!((pitch.expect("silence") - 440.0).abs() < 1.0, "{pitch:?}");
+    assert!((pitch.expect("silence") - 440.0).abs() < 3.0, "{pitch:?}");
 }
