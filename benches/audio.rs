@@ -58,7 +58,7 @@ fn decode_20_ms(bencher: Bencher<'_, '_>, codec: Codec) {
     let (mut frame, mut at) = (Frame::silence(Channels::Mono), 0);
     bencher.bench_local(|| {
         at = (at + 1) % payloads.len();
-        decoder.decode(Input::Packet(black_box(&payloads[at])));
+        decoder.decode(Input::Packet { payload: black_box(&payloads[at]), samples: 960 });
         decoder.take(&mut frame);
         decoder.take(&mut frame)
     });
@@ -71,7 +71,7 @@ fn conceal_20_ms_of_opus(bencher: Bencher<'_, '_>) {
     let mut out = [0; Encoder::MAX_PAYLOAD];
     for frame in voice() {
         if let Encoded::Packet { len, .. } = encoder.encode(&frame, &mut out) {
-            decoder.decode(Input::Packet(&out[..len]));
+            decoder.decode(Input::Packet { payload: &out[..len], samples: 960 });
         }
     }
     let mut frame = Frame::silence(Channels::Mono);

@@ -79,13 +79,14 @@ fn encoding_and_decoding_allocate_nothing() {
                     return;
                 };
                 packets += 1;
+                let payload = &payload[..len];
                 decoder.decode(match packets % 10 {
                     3 => Input::Missing { samples: 960 },
-                    4 => Input::Fec { next: &payload[..len], samples: 960 },
+                    4 => Input::Fec { next: payload, samples: 960 },
                     5 => Input::Silence { samples: 480 },
                     6 => Input::ComfortNoise(&[40, 100]),
-                    7 => Input::Packet(&[0x7b]),
-                    _ => Input::Packet(&payload[..len]),
+                    7 => Input::Packet { payload: &[0x7b], samples: 960 },
+                    _ => Input::Packet { payload, samples: 960 },
                 });
                 while decoder.take(&mut heard) {}
             });

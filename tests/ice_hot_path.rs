@@ -72,7 +72,9 @@ fn consent_and_media_allocate_nothing() {
         assert!(agents.iter().all(|agent| agent.state() == State::Completed));
         sent
     };
-    (0..10).for_each(|_| drop(round()));
+    for _ in 0..10 {
+        round();
+    }
     let mut sent = 0;
     let counted = measure(|| (0..100).for_each(|_| sent += round()));
     assert_eq!(sent, 400, "a check and an answer each way");

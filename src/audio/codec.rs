@@ -4,14 +4,13 @@
 //! are there. It tells how far the RTP timestamp moves, since each codec counts on its own clock: Opus
 //! at 48 kHz whatever it codes (RFC 7587 section 4.1), G.711 at 8 kHz.
 //!
-//! The libopus side is in `opus.rs`, the tables of G.711 in `g711.rs`. Read next: `decode.rs`.
+//! The libopus side is in `opus.rs`, that of G.711 in `g711.rs`. Read next: `decode.rs`.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::frame::{AudioLevel, Channels, FRAME_SAMPLES, Frame};
 use super::g711::{self, Law};
-use super::narrowband::Decimator;
 use super::opus;
 
 /// The codecs.
@@ -41,6 +40,15 @@ impl Codec {
         match self {
             Self::Opus => samples,
             Self::Pcmu | Self::Pcma => samples / 6,
+        }
+    }
+
+    /// Which table, if it is G.711.
+    pub(super) const fn law(self) -> Option<Law> {
+        match self {
+            Self::Opus => None,
+            Self::Pcmu => Some(Law::Mu),
+            Self::Pcma => Some(Law::A),
         }
     }
 }
@@ -196,7 +204,7 @@ pub struct Encoder {
 
 enum Machine {
     Opus(opus::Encoder),
-    G711(Box<Narrow>),
+    G711(Box<g711::Encoder>),
 }
 
 impl Encoder {
@@ -210,17 +218,16 @@ impl Encoder {
     /// When libopus has no memory left.
     pub fn new(settings: &Settings) -> Result<Self, CodecError> {
         let mut settings = *settings;
-        let machine = match settings.codec {
-            Codec::Opus => {
+        let machine = match settings.codec.law() {
+            None => {
                 settings.packet_time = settings.packet_time.for_opus();
                 Machine::Opus(opus::Encoder::new(&settings)?)
             }
-            Codec::Pcmu => Machine::g711(Law::Mu),
-            Codec::Pcma => Machine::g711(Law::A),
+            Some(law) => {
+                settings.channels = Channels::Mono;
+                Machine::G711(Box::new(g711::Encoder::new(law)))
+            }
         };
-        if settings.codec != Codec::Opus {
-            settings.channels = Channels::Mono;
-        }
         Ok(Self {
             settings,
             machine,
@@ -245,7 +252,7 @@ impl Encoder {
         self.frames += 1;
         match &mut self.machine {
             Machine::Opus(_) => self.waiting.extend_from_slice(self.gathered.samples()),
-            Machine::G711(narrow) => narrow.encode(&self.gathered),
+            Machine::G711(encoder) => encoder.encode(&self.gathered),
         }
         if self.frames < self.settings.packet_time.frames {
             return Encoded::Gathering;
@@ -259,7 +266,7 @@ impl Encoder {
         let level = AudioLevel::from_rms((self.energy / f64::from(samples)).sqrt());
         let len = match &mut self.machine {
             Machine::Opus(encoder) => encoder.encode(&self.waiting, payload),
-            Machine::G711(narrow) => narrow.packet(payload),
+            Machine::G711(encoder) => encoder.packet(payload),
         };
         self.waiting.clear();
         (self.frames, self.energy) = (0, 0.0);
@@ -306,44 +313,6 @@ impl fmt::Debug for Encoder {
     }
 }
 
-/// A packet of 60 ms.
-const LONGEST_FRAMES: usize = 6;
-
-/// What G.711 needs.
-struct Narrow {
-    law: Law,
-    decimator: Decimator,
-    samples: [f32; g711::FRAME_SAMPLES],
-    /// Kept here, not in the caller's buffer: that may be another one for each 10 ms.
-    coded: Vec<u8>,
-}
-
-impl Narrow {
-    fn encode(&mut self, frame: &Frame) {
-        self.decimator.process(frame.samples(), &mut self.samples);
-        let coded = self.samples.iter().map(|sample| self.law.encode(g711::to_i16(*sample)));
-        self.coded.extend(coded);
-    }
-
-    fn packet(&mut self, payload: &mut [u8]) -> Option<usize> {
-        let room = payload.get_mut(..self.coded.len());
-        let written = room.map(|room| {
-            room.copy_from_slice(&self.coded);
-            room.len()
-        });
-        self.coded.clear();
-        written
-    }
-}
-
-impl Machine {
-    fn g711(law: Law) -> Self {
-        let samples = [0.0; g711::FRAME_SAMPLES];
-        let coded = Vec::with_capacity(LONGEST_FRAMES * g711::FRAME_SAMPLES);
-        Self::G711(Box::new(Narrow { law, decimator: Decimator::new(), samples, coded }))
-    }
-}
-
 /// An encoder or decoder that could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("libopus: {0}")]
@@ -352,7 +321,6 @@ pub struct CodecError(pub &'static str);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::opus_packet::OpusPacket;
     use crate::audio::{Decoder, Source, decode::Input};
 
     /// Noise with a melody: the hardest there is to code. Bits a second, and whether any packet was
@@ -369,8 +337,7 @@ mod tests {
             }
             if let Encoded::Packet { len, .. } = encoder.encode(&frame, &mut payload) {
                 bytes += len;
-                let packet = OpusPacket::parse(&payload[..len]).unwrap();
-                stereo |= packet.toc().channels() == Channels::Stereo;
+                stereo |= payload[0] & 4 != 0; // RFC 6716 section 3.1
             }
         }
         (bytes * 8 / seconds, stereo)
@@ -410,6 +377,7 @@ mod tests {
             let mut settings = Settings::new(Codec::Opus);
             settings.packet_time = PacketTime::at_most(ms);
             let mut encoder = Encoder::new(&settings).unwrap();
+            let mut decoder = Decoder::new(Codec::Opus, Channels::Mono).unwrap();
             let (frame, mut payload) = (Frame::silence(Channels::Mono), [0; Encoder::MAX_PAYLOAD]);
             for number in 1..=60 / 10 {
                 let encoded = encoder.encode(&frame, &mut payload);
@@ -417,7 +385,8 @@ mod tests {
                     assert!(number * 10 % ms != 0, "{ms} ms");
                     continue;
                 };
-                let samples = OpusPacket::parse(&payload[..len]).unwrap().samples();
+                let samples =
+                    decoder.decode(Input::Packet { payload: &payload[..len], samples: 5_760 });
                 assert_eq!((samples, timestamp_units), (ms as usize * 48, ms * 48));
                 assert_eq!(level, AudioLevel::SILENT);
             }
@@ -459,7 +428,7 @@ mod tests {
                 tone.next(&mut frame);
                 let mut payload = [0; 400];
                 if let Encoded::Packet { len, .. } = encoder.encode(&frame, &mut payload) {
-                    decoder.decode(Input::Packet(&payload[..len]));
+                    decoder.decode(Input::Packet { payload: &payload[..len], samples: 960 });
                 }
                 if decoder.take(&mut frame) {
                     levels.push(frame.level().dbov());

@@ -3,7 +3,7 @@
 //! The jitter buffer says what is there; [`Decoder::decode`] makes sound of it, however long the packet
 //! is; [`Decoder::take`] hands it out 10 ms at a time:
 //! ```text
-//! Packet        decoded; a malformed one counts as Missing (RFC 6716 section 3.4)
+//! Packet        decoded; one that can't be counts as Missing (RFC 6716 section 3.4)
 //! Fec           the packet after the missing one, if it repeats that (RFC 7587 section 3.3)
 //! Missing       made up from what was heard: libopus' own way, conceal.rs for G.711
 //! Silence       the sender pauses (DTX): background noise, not loss
@@ -15,20 +15,22 @@
 use std::fmt;
 
 use super::codec::{Codec, CodecError};
-use super::comfort::ComfortNoise;
-use super::conceal::Concealer;
 use super::frame::{Channels, FRAME_SAMPLES, Frame, SAMPLE_RATE};
-use super::g711::{self, Law};
-use super::narrowband::Interpolator;
+use super::g711;
 use super::opus;
-use super::opus_packet::OpusPacket;
 
-/// What the jitter buffer found.
+/// What the jitter buffer found. It has looked at payloads from outside: how long they sound, whether
+/// they repeat the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input<'a> {
-    /// The payload whose turn it is.
-    Packet(&'a [u8]),
-    /// It is missing, but the payload after it is here.
+    /// It is its turn.
+    Packet {
+        /// The payload.
+        payload: &'a [u8],
+        /// How long it sounds, in samples per channel at 48 kHz.
+        samples: usize,
+    },
+    /// It is missing, but the payload after it is here and repeats it.
     Fec {
         /// That payload.
         next: &'a [u8],
@@ -62,7 +64,7 @@ pub struct Counters {
     pub concealment_events: u64,
     /// Packets restored from the FEC in the one after them.
     pub fec_packets: u64,
-    /// Packets that broke the rules of their format.
+    /// Packets that could not be decoded.
     pub malformed_packets: u64,
     /// Sum over time of the squared level, in seconds.
     pub total_audio_energy: f64,
@@ -83,7 +85,7 @@ impl Counters {
 /// let mut decoder = Decoder::new(Codec::Pcmu, Channels::Mono)?;
 /// let mut frame = Frame::silence(Channels::Mono);
 /// assert!(!decoder.take(&mut frame));
-/// assert_eq!(decoder.decode(Input::Packet(&[0xff; 160])), 960);
+/// assert_eq!(decoder.decode(Input::Packet { payload: &[0xff; 160], samples: 960 }), 960);
 /// assert!(decoder.take(&mut frame) && decoder.take(&mut frame));
 /// # Ok::<(), halloo::audio::CodecError>(())
 /// ```
@@ -91,23 +93,13 @@ pub struct Decoder {
     codec: Codec,
     channels: Channels,
     opus: opus::Decoder,
-    g711: Narrow,
+    g711: g711::Decoder,
     /// Decoded and not yet taken, from `taken` on. Room for the longest packet is made once.
     ready: Vec<f32>,
     taken: usize,
-    /// Samples per channel of the last packet: what a missing one is taken to be.
-    packet_samples: usize,
     heard_any: bool,
     concealing: bool,
     counters: Counters,
-}
-
-/// What G.711 needs.
-struct Narrow {
-    concealer: Concealer,
-    noise: ComfortNoise,
-    up: Interpolator,
-    samples: [f32; g711::FRAME_SAMPLES],
 }
 
 /// Where samples come from.
@@ -128,10 +120,9 @@ impl Decoder {
             codec,
             channels,
             opus: opus::Decoder::new(channels)?,
-            g711: Narrow::new(),
+            g711: g711::Decoder::new(channels),
             ready: Vec::with_capacity((MAX_SAMPLES + FRAME_SAMPLES) * channels.count()),
             taken: 0,
-            packet_samples: 2 * FRAME_SAMPLES,
             heard_any: false,
             concealing: false,
             counters: Counters::default(),
@@ -155,28 +146,16 @@ impl Decoder {
         &self.counters
     }
 
-    /// How long a packet sounds, in samples per channel at 48 kHz, without decoding it; `None` if it is
-    /// malformed.
-    #[must_use]
-    pub fn packet_samples(codec: Codec, payload: &[u8]) -> Option<usize> {
-        match codec {
-            Codec::Opus => OpusPacket::parse(payload).ok().map(|packet| packet.samples()),
-            Codec::Pcmu | Codec::Pcma => {
-                Some(payload.len() * 6).filter(|samples| (1..=MAX_SAMPLES).contains(samples))
-            }
-        }
-    }
-
     /// Makes sound; call when [`Self::take`] has no whole frame. Answers how many samples per channel
     /// there are more: a packet's length, or what was asked for in whole steps of 2.5 ms.
     pub fn decode(&mut self, input: Input<'_>) -> usize {
         match input {
-            Input::Packet(payload) => self.packet(payload),
+            Input::Packet { payload, samples } => self.packet(payload, samples.min(MAX_SAMPLES)),
             Input::Fec { next, samples } => self.fec(next, whole_steps(samples)),
             Input::Missing { samples } => self.missing(whole_steps(samples)),
             Input::Silence { samples } => self.pause(whole_steps(samples)),
             Input::ComfortNoise(payload) => {
-                if self.g711.noise.describe(payload).is_err() {
+                if self.g711.describe_noise(payload).is_err() {
                     self.counters.malformed_packets += 1;
                 }
                 self.pause(FRAME_SAMPLES)
@@ -200,33 +179,25 @@ impl Decoder {
         (self.ready.len() - self.taken) / self.channels.count()
     }
 
-    fn packet(&mut self, payload: &[u8]) -> usize {
-        let Some(samples) = Self::packet_samples(self.codec, payload) else {
+    fn packet(&mut self, payload: &[u8], samples: usize) -> usize {
+        let law = self.codec.law();
+        let made = self.make(samples, |opus, g711, out| match law {
+            None => opus.decode(payload, out),
+            Some(law) => g711.decode(law, payload, out),
+        });
+        let Some(made) = made else {
             self.counters.malformed_packets += 1;
-            return self.missing(self.packet_samples);
+            return self.missing(whole_steps(samples));
         };
-        let Some(made) = self.make(samples, |opus, g711, out| match g711 {
-            None => opus.decode(payload, out).is_some(),
-            Some((narrow, law, channels)) => {
-                narrow.decode(law, payload, channels, out);
-                true
-            }
-        }) else {
-            self.counters.malformed_packets += 1;
-            return self.missing(samples);
-        };
-        self.packet_samples = made;
         self.heard_any = true;
         self.count(made, Origin::Received)
     }
 
     fn fec(&mut self, next: &[u8], samples: usize) -> usize {
-        let repeats = self.codec == Codec::Opus
-            && OpusPacket::parse(next).is_ok_and(|packet| packet.carries_fec());
-        if !repeats || !self.heard_any {
+        if self.codec != Codec::Opus || !self.heard_any {
             return self.missing(samples);
         }
-        match self.make(samples, |opus, _, out| opus.decode_fec(next, out).is_some()) {
+        match self.make(samples, |opus, _, out| opus.decode_fec(next, out)) {
             Some(made) => {
                 self.counters.fec_packets += 1;
                 self.count(made, Origin::Received)
@@ -239,58 +210,40 @@ impl Decoder {
         if !self.heard_any {
             return self.pause(samples); // nothing to go on from
         }
-        let made = self.make(samples, |opus, g711, out| match g711 {
-            None => opus.conceal(out).is_some(),
-            Some((narrow, _, channels)) => {
-                narrow.conceal(channels, out);
-                true
-            }
+        let law = self.codec.law();
+        let made = self.make(samples, |opus, g711, out| match law {
+            None => opus.conceal(out),
+            Some(_) => Some(g711.conceal(out)),
         });
-        match made {
-            Some(made) => self.count(made, Origin::MadeUp),
-            None => 0,
-        }
+        made.map_or(0, |made| self.count(made, Origin::MadeUp))
     }
 
     fn pause(&mut self, samples: usize) -> usize {
-        let heard_any = self.heard_any;
-        let made = self.make(samples, |opus, g711, out| match g711 {
-            _ if !heard_any => true,
+        let (law, heard_any) = (self.codec.law(), self.heard_any);
+        let made = self.make(samples, |opus, g711, out| match law {
+            _ if !heard_any => Some(samples), // silence
             // Opus makes the noise of its pauses where it conceals.
-            None => opus.conceal(out).is_some(),
-            Some((narrow, _, channels)) => {
-                narrow.pause(channels, out);
-                true
-            }
+            None => opus.conceal(out),
+            Some(_) => Some(g711.pause(out)),
         });
-        match made {
-            Some(made) => self.count(made, Origin::Pause),
-            None => 0,
-        }
+        made.map_or(0, |made| self.count(made, Origin::Pause))
     }
 
-    /// Lets `fill` write `samples` samples per channel behind those that wait; `None` if it couldn't.
+    /// Lets `fill` write up to `samples` samples per channel behind those that wait. It answers how many
+    /// there are; `None` if it couldn't.
     fn make(
         &mut self,
         samples: usize,
-        fill: impl FnOnce(&mut opus::Decoder, Option<NarrowPart<'_>>, &mut [f32]) -> bool,
+        fill: impl FnOnce(&mut opus::Decoder, &mut g711::Decoder, &mut [f32]) -> Option<usize>,
     ) -> Option<usize> {
         self.ready.drain(..self.taken);
         self.taken = 0;
         let start = self.ready.len();
         self.ready.resize(start + samples * self.channels.count(), 0.0);
-        let law = match self.codec {
-            Codec::Opus => None,
-            Codec::Pcmu => Some(Law::Mu),
-            Codec::Pcma => Some(Law::A),
-        };
-        let g711 = law.map(|law| (&mut self.g711, law, self.channels));
         let out = self.ready.get_mut(start..).unwrap_or_default();
-        if fill(&mut self.opus, g711, out) {
-            return Some(samples);
-        }
-        self.ready.truncate(start);
-        None
+        let made = fill(&mut self.opus, &mut self.g711, out);
+        self.ready.truncate(start + made.unwrap_or(0) * self.channels.count());
+        made
     }
 
     fn count(&mut self, samples: usize, origin: Origin) -> usize {
@@ -322,71 +275,6 @@ impl fmt::Debug for Decoder {
     }
 }
 
-type NarrowPart<'a> = (&'a mut Narrow, Law, Channels);
-
-impl Narrow {
-    fn new() -> Self {
-        Self {
-            concealer: Concealer::new(),
-            noise: ComfortNoise::new(),
-            up: Interpolator::new(),
-            samples: [0.0; g711::FRAME_SAMPLES],
-        }
-    }
-
-    fn decode(&mut self, law: Law, payload: &[u8], channels: Channels, out: &mut [f32]) {
-        let outs = out.chunks_mut(FRAME_SAMPLES * channels.count());
-        for (bytes, out) in payload.chunks(g711::FRAME_SAMPLES).zip(outs) {
-            self.step(bytes.len(), channels, out, |concealer, _, samples| {
-                for (sample, byte) in samples.iter_mut().zip(bytes) {
-                    *sample = g711::to_f32(law.decode(*byte));
-                }
-                concealer.heard(samples);
-            });
-        }
-    }
-
-    fn conceal(&mut self, channels: Channels, out: &mut [f32]) {
-        for out in out.chunks_mut(FRAME_SAMPLES * channels.count()) {
-            let samples = out.len() / channels.count() / 6;
-            self.step(samples, channels, out, |concealer, _, samples| concealer.conceal(samples));
-        }
-    }
-
-    fn pause(&mut self, channels: Channels, out: &mut [f32]) {
-        for out in out.chunks_mut(FRAME_SAMPLES * channels.count()) {
-            let samples = out.len() / channels.count() / 6;
-            self.step(samples, channels, out, |concealer, noise, samples| {
-                noise.fill(samples);
-                concealer.pause(samples);
-            });
-        }
-    }
-
-    /// At most 10 ms: `make` writes them at 8 kHz, `out` gets them at 48.
-    fn step(
-        &mut self,
-        samples: usize,
-        channels: Channels,
-        out: &mut [f32],
-        make: impl FnOnce(&mut Concealer, &mut ComfortNoise, &mut [f32]),
-    ) {
-        let narrow = self.samples.get_mut(..samples).unwrap_or_default();
-        make(&mut self.concealer, &mut self.noise, narrow);
-        let mono = out.len() / channels.count();
-        self.up.process(narrow, out.get_mut(..mono).unwrap_or_default());
-        if channels == Channels::Stereo {
-            // From the back, so that nothing is overwritten before it is read.
-            for n in (0..mono).rev() {
-                let sample = out.get(n).copied().unwrap_or_default();
-                if let Some(pair) = out.get_mut(2 * n..2 * n + 2) {
-                    pair.fill(sample);
-                }
-            }
-        }
-    }
-}
-
 /// Gaps are filled in steps of 2.5 ms, libopus' shortest; at most one packet's worth at a time.
 fn whole_steps(samples: usize) -> usize {
     (samples / STEP).clamp(1, MAX_SAMPLES / STEP) * STEP
@@ -395,15 +283,15 @@ fn whole_steps(samples: usize) -> usize {
 /// 2.5 ms.
 const STEP: usize = 120;
 
-/// 120 ms, the longest packet that is taken (RFC 6716 section 3.4, R5).
-const MAX_SAMPLES: usize = 5_760;
+/// 200 ms, the longest packet of G.711 (RFC 3551 section 4.2); those of Opus end at 120.
+const MAX_SAMPLES: usize = 9_600;
 /// Less than half a step of 16 bits.
 const SILENT: f32 = 0.5 / 32_768.0;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::codec::{Dtx, Encoded, Encoder, Fec, PacketTime, Settings};
+    use crate::audio::codec::{Dtx, Encoded, Encoder, PacketTime, Settings};
 
     fn tone(frame: &mut Frame, number: usize, hz: f32) {
         let channels = frame.channels().count();
@@ -427,6 +315,11 @@ mod tests {
             }
         }
         payloads
+    }
+
+    /// A packet that may be of any length.
+    fn packet(payload: &[u8]) -> Input<'_> {
+        Input::Packet { payload, samples: MAX_SAMPLES }
     }
 
     fn play(decoder: &mut Decoder, heard: &mut Vec<f32>) {
@@ -457,7 +350,7 @@ mod tests {
                 let mut decoder = Decoder::new(codec, Channels::Mono).unwrap();
                 let mut heard = Vec::new();
                 for payload in payloads(&settings, 120, 440.0) {
-                    decoder.decode(Input::Packet(&payload.unwrap()));
+                    decoder.decode(packet(&payload.unwrap()));
                     play(&mut decoder, &mut heard);
                 }
                 assert_eq!(heard.len(), 120 * FRAME_SAMPLES, "{codec:?} {ms} ms");
@@ -481,7 +374,7 @@ mod tests {
             for (n, payload) in payloads(&Settings::new(codec), 100, 440.0).iter().enumerate() {
                 match n {
                     20 | 21 | 30 => decoder.decode(Input::Missing { samples: 960 }),
-                    _ => decoder.decode(Input::Packet(payload.as_ref().unwrap())),
+                    _ => decoder.decode(packet(payload.as_ref().unwrap())),
                 };
                 play(&mut decoder, &mut heard);
             }
@@ -495,59 +388,33 @@ mod tests {
         }
     }
 
-    /// rfc7587-3.3-1
-    #[test]
-    fn fec_restores_a_packet_that_concealment_only_guesses() {
-        let mut settings = Settings::new(Codec::Opus);
-        settings.expected_loss = 20;
-        settings.bitrate = 24_000;
-        let with_fec = payloads(&settings, 200, 300.0);
-        let carries = |n: usize| {
-            let payload: &Vec<u8> = with_fec[n].as_ref().unwrap();
-            OpusPacket::parse(payload).unwrap().carries_fec()
-        };
-        let lost = (20..90).find(|n| carries(n + 1)).expect("no packet carries FEC");
-
-        let mut decoder = Decoder::new(Codec::Opus, Channels::Mono).unwrap();
-        for n in 0..lost + 5 {
-            if n == lost {
-                let next = with_fec[n + 1].as_ref().unwrap();
-                assert_eq!(decoder.decode(Input::Fec { next, samples: 960 }), 960);
-            } else {
-                decoder.decode(Input::Packet(with_fec[n].as_ref().unwrap()));
-            }
-            play(&mut decoder, &mut Vec::new());
-        }
-        assert_eq!(decoder.counters().fec_packets, 1);
-        assert_eq!(decoder.counters().concealed_samples, 0);
-
-        // rfc7587-6.1-2: with FEC off, no packet carries any, and asking for it is concealment.
-        settings.fec = Fec::Off;
-        let without = payloads(&settings, 20, 300.0);
-        assert!(
-            without
-                .iter()
-                .flatten()
-                .all(|payload| !OpusPacket::parse(payload).unwrap().carries_fec())
-        );
-        decoder.decode(Input::Fec { next: without[9].as_ref().unwrap(), samples: 960 });
-        assert_eq!(decoder.counters().fec_packets, 1);
-        assert_eq!(decoder.counters().concealed_samples, 960);
-    }
-
     /// rfc6716-3.4-4
     #[test]
     fn a_malformed_packet_counts_as_lost() {
         let mut decoder = Decoder::new(Codec::Opus, Channels::Mono).unwrap();
         let good = payloads(&Settings::new(Codec::Opus), 10, 440.0);
-        decoder.decode(Input::Packet(good[0].as_ref().unwrap()));
-        for malformed in [&[][..], &[0x79, 1, 2, 3, 4, 5], &[0x7b, 0], &[0x7a, 200, 1]] {
-            assert_eq!(decoder.decode(Input::Packet(malformed)), 960, "{malformed:?}");
+        decoder.decode(packet(good[0].as_ref().unwrap()));
+        for payload in [&[][..], &[0x79, 1, 2, 3, 4, 5], &[0x7b, 0], &[0x7a, 200, 1]] {
+            let malformed = Input::Packet { payload, samples: 960 };
+            assert_eq!(decoder.decode(malformed), 960, "{payload:?}");
         }
         assert_eq!(decoder.counters().malformed_packets, 4);
         assert_eq!(decoder.counters().concealed_samples, 4 * 960);
-        assert_eq!(Decoder::packet_samples(Codec::Pcmu, &[]), None);
-        assert_eq!(Decoder::packet_samples(Codec::Pcmu, &[0; 961]), None, "over 120 ms");
+    }
+
+    #[test]
+    fn a_packet_that_is_longer_than_announced_counts_as_lost() {
+        for codec in [Codec::Opus, Codec::Pcma] {
+            let mut decoder = Decoder::new(codec, Channels::Stereo).unwrap();
+            let mut settings = Settings::new(codec);
+            settings.packet_time = PacketTime::at_most(40);
+            let long = payloads(&settings, 4, 440.0).remove(0).unwrap();
+            assert_eq!(decoder.decode(packet(&long)), 1_920, "{codec:?}");
+            assert_eq!(decoder.decode(Input::Packet { payload: &long, samples: 960 }), 960);
+            assert_eq!(decoder.waiting(), 1_920 + 960);
+            assert_eq!(decoder.counters().malformed_packets, 1);
+            assert_eq!(decoder.counters().concealed_samples, 960);
+        }
     }
 
     /// rfc7587-3.1.3-1
@@ -564,7 +431,7 @@ mod tests {
                 Encoded::Gathering => {}
                 Encoded::Packet { len, timestamp_units, .. } => {
                     (sent, units) = (sent + 1, units + timestamp_units);
-                    decoder.decode(Input::Packet(&out[..len]));
+                    decoder.decode(packet(&out[..len]));
                 }
                 Encoded::Silence { timestamp_units } => {
                     units += timestamp_units;
@@ -597,7 +464,7 @@ mod tests {
                 let mut decoder = Decoder::new(codec, heard).unwrap();
                 let mut frame = Frame::silence(heard);
                 for payload in payloads(&settings, 40, 1_000.0).into_iter().flatten() {
-                    assert_eq!(decoder.decode(Input::Packet(&payload)), 960);
+                    assert_eq!(decoder.decode(packet(&payload)), 960);
                     while decoder.take(&mut frame) {}
                 }
                 assert_eq!(frame.channels(), heard);
@@ -610,7 +477,7 @@ mod tests {
     #[test]
     fn comfort_noise_is_heard_at_its_level_in_pauses_of_g711() {
         let mut decoder = Decoder::new(Codec::Pcma, Channels::Mono).unwrap();
-        decoder.decode(Input::Packet(&[0xd5; 160]));
+        decoder.decode(packet(&[0xd5; 160]));
         let mut frame = Frame::silence(Channels::Mono);
         while decoder.take(&mut frame) {}
         decoder.decode(Input::ComfortNoise(&[40]));
@@ -625,9 +492,9 @@ mod tests {
     #[test]
     fn packets_of_odd_lengths_are_played_whole() {
         let mut decoder = Decoder::new(Codec::Pcmu, Channels::Stereo).unwrap();
-        for len in [1, 40, 81, 120, 163, 960] {
+        for len in [1, 40, 81, 120, 163, 960, 1_600] {
             let before = decoder.waiting();
-            assert_eq!(decoder.decode(Input::Packet(&vec![0x80; len])), len * 6);
+            assert_eq!(decoder.decode(packet(&vec![0x80; len])), len * 6);
             assert_eq!(decoder.waiting() - before, len * 6);
         }
     }
@@ -646,7 +513,8 @@ mod tests {
             decoder.decode(match random >> 30 {
                 0 => Input::Fec { next: &bytes[..len], samples: 960 },
                 1 => Input::ComfortNoise(&bytes[..len]),
-                _ => Input::Packet(&bytes[..len]),
+                2 => Input::Packet { payload: &bytes[..len], samples: usize::from(bytes[0]) * 48 },
+                _ => packet(&bytes[..len]),
             });
             while decoder.take(&mut frame) {
                 assert!(frame.samples().iter().all(|sample| sample.is_finite()));

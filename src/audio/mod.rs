@@ -22,7 +22,6 @@ pub mod g711;
 pub mod mix;
 mod narrowband;
 mod opus;
-pub mod opus_packet;
 pub mod resample;
 pub mod ring;
 pub mod sink;

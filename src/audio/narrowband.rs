@@ -106,7 +106,8 @@ fn narrow_down(value: f64) -> f32 {
     value as f32
 }
 
-const RATIO: usize = 6;
+/// 48 kHz in 8 kHz.
+pub(super) const RATIO: usize = 6;
 const PHASE_TAPS: usize = 42;
 const TAPS: usize = RATIO * PHASE_TAPS;
 const PAST: usize = TAPS - 1;

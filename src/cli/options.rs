@@ -80,7 +80,7 @@ pub struct ListenOptions {
     /// Where to listen: address and port (0: any free one)
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     pub bind: SocketAddr,
-    /// Let pages of this origin call, such as https://app.example; * for any
+    /// Let pages of this origin call, such as `https://app.example`; * for any
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub allow_origin: Vec<String>,
     /// How many calls may run at once

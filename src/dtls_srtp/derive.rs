@@ -83,7 +83,7 @@ impl SessionKey {
     /// For RTP.
     ///
     /// # Errors
-    /// As for [`derive`].
+    /// As for [`derive()`].
     pub fn rtp(profile: SrtpProfile, key: &[u8], salt: &[u8]) -> Result<Self, Error> {
         let labels = [Label::RTP_ENCRYPTION, Label::RTP_AUTHENTICATION, Label::RTP_SALT];
         Self::derived(profile, key, salt, labels)
@@ -92,7 +92,7 @@ impl SessionKey {
     /// For RTCP.
     ///
     /// # Errors
-    /// As for [`derive`].
+    /// As for [`derive()`].
     pub fn rtcp(profile: SrtpProfile, key: &[u8], salt: &[u8]) -> Result<Self, Error> {
         let labels = [Label::RTCP_ENCRYPTION, Label::RTCP_AUTHENTICATION, Label::RTCP_SALT];
         Self::derived(profile, key, salt, labels)

@@ -6,7 +6,7 @@
 //!
 //! The signalled description names the fingerprint of the certificate that the other side will show.
 //! [`handshake`] runs DTLS as datagrams in and out, checks the shown [`certificate`] against it, and
-//! only then hands out [`keys`]: four of them, split by role. [`derive`] turns each pair into session
+//! only then hands out [`keys`]: four of them, split by role. [`mod@derive`] turns each pair into session
 //! keys; [`srtp`] and [`srtcp`] seal and open one packet whose index is known, with [`cm_hmac`] or
 //! [`gcm`] inside. Which index that is, [`context`] knows: it guesses it ([`index`]), refuses what was
 //! seen before ([`replay`]), and moves only after a packet proved itself.

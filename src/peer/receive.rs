@@ -186,10 +186,10 @@ impl Receiver {
         };
         while !decoder.take(frame) {
             let made = match stream.jitter.next(now) {
-                Playout::Packet { payload, codec, .. } => {
+                Playout::Packet { payload, codec, duration, .. } => {
                     played = Played::Sound;
                     decoder.set_codec(translate::decoder_codec(codec));
-                    decoder.decode(Input::Packet(payload))
+                    decoder.decode(Input::Packet { payload, samples: samples(duration) })
                 }
                 Playout::Fec { payload, duration, .. } => {
                     decoder.decode(Input::Fec { next: payload, samples: samples(duration) })

@@ -312,6 +312,7 @@ fn rtp_from_ntp(case: &Value) -> Result<(), String> {
     same("timestamp", &json!(found.0), &case["rtp"])
 }
 
+/// rfc6716-3.1-1
 fn opus_toc(case: &Value) -> Result<(), String> {
     let toc = Toc(u8::try_from(number(case, "toc")).unwrap());
     let mode = match toc.mode() {
@@ -339,6 +340,7 @@ fn opus_toc(case: &Value) -> Result<(), String> {
     Ok(())
 }
 
+/// rfc6716-3.4-1, rfc6716-3.4-2, rfc6716-3.4-3
 fn opus_packet(case: &Value) -> Result<(), String> {
     let wire = hex(text(case, "packet"));
     match verdict(case, OpusPacket::parse(&wire))? {
