@@ -97,7 +97,7 @@ pub struct ListenOptions {
 /// `halloo call`.
 #[derive(Debug, Args)]
 pub struct CallOptions {
-    /// http://host:port[/path], host[:port], or `self`
+    /// `http://host:port[/path]`, `host[:port]`, or `self`
     #[arg(value_name = "TARGET")]
     pub target: Target,
     /// What the call is like.

@@ -11,7 +11,7 @@
 //! none, a timer of 10 ms does (see `pace.rs`). A machine without a sound card sends a tone and
 //! hears nothing, after a warning: a first call works anywhere.
 //!
-//! The driver's loop asks [`Sound::due`] when to come back. Read next: `sound/device.rs`.
+//! The driver's loop asks `Sound::due` when to come back. Read next: `sound/device.rs`.
 
 mod device;
 #[cfg(not(feature = "device"))]
