@@ -288,18 +288,6 @@ impl Encoder {
         self.apply();
     }
 
-    /// Opus: FEC on or off.
-    pub fn set_fec(&mut self, fec: Fec) {
-        self.settings.fec = fec;
-        self.apply();
-    }
-
-    /// Opus: DTX on or off.
-    pub fn set_dtx(&mut self, dtx: Dtx) {
-        self.settings.dtx = dtx;
-        self.apply();
-    }
-
     fn apply(&mut self) {
         if let Machine::Opus(encoder) = &mut self.machine {
             encoder.apply(&self.settings);

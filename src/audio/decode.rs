@@ -9,8 +9,8 @@
 //! Silence       the sender pauses (DTX): background noise, not loss
 //! ComfortNoise  what that noise is like (RFC 3389, G.711 only)
 //! ```
-//! Figures have the names of W3C webrtc-stats. Comes from `rtp::jitter` by way of `peer::media`, goes to
-//! [`super::mix`] or [`super::sink`]. Read next: `conceal.rs`.
+//! Figures have the names of W3C webrtc-stats. Comes from `rtp::jitter` by way of `peer/receive.rs`, goes
+//! to [`super::mix`] or [`super::sink`]. Read next: `conceal.rs`.
 
 use std::fmt;
 

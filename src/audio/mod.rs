@@ -4,10 +4,10 @@
 //! ourselves (libopus does it), echo cancelling and noise suppression (they come later).
 //!
 //! A [`Frame`] is 10 ms at 48 kHz. One comes from a [`source`] or the sound card, an [`Encoder`] turns a
-//! few of them into a payload, and `peer::media` sends it. What arrives goes through a [`Decoder`], which
+//! few of them into a payload, and `peer/send.rs` sends it. What arrives goes through a [`Decoder`], which
 //! fills gaps too; [`mix`] sums the calls up, and a [`sink`] or the sound card plays that.
 //!
-//! Nothing here opens a file or reads a clock. One file knows the sound card: `device.rs`.
+//! Nothing here opens a file or reads a clock. Only `device.rs` and the files below it know the sound card.
 //!
 //! Read first: [`frame`]. Then [`codec`], [`decode`], [`source`]. Next layer: [`crate::peer`].
 

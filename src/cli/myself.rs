@@ -4,6 +4,8 @@
 //! Nothing else is needed, no device, no second program, so this is the first thing to try when a
 //! call doesn't work: it tells whether the machine is to blame.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +17,8 @@ use super::options::CallOptions;
 use super::pitch;
 use super::show::{Events, Show, next, write_stdout};
 use super::signals::Asked;
-use crate::audio::{sink, source};
+use crate::audio::wav::{WavError, WavReader};
+use crate::audio::{Channels, sink, source};
 use crate::net::driver::{self, CallId, Caller, Handle};
 use crate::net::sound::Sound;
 use crate::peer::event::{DtlsState, End, Event, IceState, MediaFirst, Step};
@@ -154,14 +157,15 @@ fn verdict(json: bool, recordings: &Recordings) -> Result<(), Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<(Vec<f32>, u32), hound::Error> {
-    let reader = hound::WavReader::open(path)?;
-    let spec = reader.spec();
-    let each = usize::from(spec.channels);
-    let samples: Result<Vec<i16>, _> = reader.into_samples().step_by(each.max(1)).collect();
-    let samples = samples?.into_iter().map(|sample| f32::from(sample) / 32_768.0).collect();
-    Ok((samples, spec.sample_rate))
+fn read(path: &Path) -> Result<(Vec<f32>, u32), WavError> {
+    let mut reader = WavReader::new(BufReader::new(File::open(path)?))?;
+    let (rate, mut samples) = (reader.rate(), Vec::new());
+    while reader.read(AT_ONCE, Channels::Mono, &mut samples)? == AT_ONCE {}
+    Ok((samples, rate))
 }
+
+/// Samples that are read at a time.
+const AT_ONCE: usize = 48_000;
 
 /// What each side hears, until the verdict is spoken.
 struct Recordings([PathBuf; 2]);

@@ -11,7 +11,7 @@
 //! means is agreed by `a=extmap`; ids that were not agreed are stepped over.
 //!
 //! Why RTP has them although SRTP leaves them in the clear: a relay that has no keys can still see who
-//! is loud. Goes to `peer::media`. Read next: `packetize.rs`.
+//! is loud. Goes to `peer/receive.rs`. Read next: `packetize.rs`.
 
 use crate::wire::{ParseError, Reader};
 

@@ -4,7 +4,7 @@
 //! blocks). Sound is played from the first packet on: SRTP has proved who sent it. The two packets in
 //! sequence that A.1 asks for only decide from where on losses are counted.
 //!
-//! Packets come from `peer::media`, report blocks go to `rtcp::report`. A packet of padding only has a
+//! Packets come from `peer/receive.rs`, report blocks go to `rtcp::report`. A packet of padding only has a
 //! sequence number but no sound: it counts as received, and says nothing about jitter. Silence (DTX)
 //! moves timestamps without sequence numbers: neither loss nor jitter. Read next: `jitter/mod.rs`.
 

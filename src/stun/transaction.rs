@@ -13,8 +13,8 @@
 //! *before* it is put in here: over UDP one that doesn't is as if never received (section 9.1.4).
 //! [`Answer::of`] helps with what follows.
 //!
-//! Comes from whoever asks: `ice::gather`, `ice::check` with its own pacing, `turn`. Read next:
-//! [`crate::ice`].
+//! For whoever asks a server. The checks of ICE pace each other, so `ice/check.rs` counts for itself.
+//! Next layer: [`crate::ice`].
 
 use std::time::Duration;
 

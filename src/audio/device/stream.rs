@@ -54,33 +54,40 @@ impl OneWay for PlaybackRing {
     }
 }
 
+/// A sample as a card has it, from and to ours.
+pub(super) trait CardSample: SizedSample + FromSample<f32> {
+    fn to_f32(self) -> f32;
+}
+
+impl<T: SizedSample + FromSample<f32>> CardSample for T
+where
+    f32: FromSample<T>,
+{
+    fn to_f32(self) -> f32 {
+        f32::from_sample(self)
+    }
+}
+
 /// A callback that can be given to cpal for samples of any type.
 pub(super) trait Build {
-    fn stream<T>(
+    fn stream<T: CardSample>(
         self,
         device: &cpal::Device,
         config: StreamConfig,
         gauge: Arc<Gauge>,
-    ) -> Result<Stream, cpal::Error>
-    where
-        T: SizedSample + FromSample<f32>,
-        f32: FromSample<T>;
+    ) -> Result<Stream, cpal::Error>;
 }
 
 impl Build for CaptureCallback {
-    fn stream<T>(
+    fn stream<T: CardSample>(
         mut self,
         device: &cpal::Device,
         config: StreamConfig,
         gauge: Arc<Gauge>,
-    ) -> Result<Stream, cpal::Error>
-    where
-        T: SizedSample + FromSample<f32>,
-        f32: FromSample<T>,
-    {
+    ) -> Result<Stream, cpal::Error> {
         device.build_input_stream(
             config,
-            move |samples: &[T], _| self.heard(samples, f32::from_sample),
+            move |samples: &[T], _| self.heard(samples, T::to_f32),
             move |error| count(&gauge, &error),
             Some(POLL),
         )
@@ -88,16 +95,12 @@ impl Build for CaptureCallback {
 }
 
 impl Build for PlaybackCallback {
-    fn stream<T>(
+    fn stream<T: CardSample>(
         mut self,
         device: &cpal::Device,
         config: StreamConfig,
         gauge: Arc<Gauge>,
-    ) -> Result<Stream, cpal::Error>
-    where
-        T: SizedSample + FromSample<f32>,
-        f32: FromSample<T>,
-    {
+    ) -> Result<Stream, cpal::Error> {
         device.build_output_stream(
             config,
             move |samples: &mut [T], _| self.wanted(samples, T::from_sample),

@@ -9,7 +9,7 @@
 //! when a report is due, the interval is computed again and perhaps found too short ("reconsideration");
 //! that alone would make reports rarer than meant. In the profile AVPF there is no Tmin between two
 //! members; instead halloo sets `T_rr_interval`, the least time between two full reports, to a second.
-//! Comes from `peer::media`, which asks when and then writes. Next layer: [`crate::audio`].
+//! Comes from `peer/report.rs`, which asks when and then writes. Next layer: [`crate::audio`].
 
 use std::time::Duration;
 
@@ -77,20 +77,6 @@ impl Schedule {
             held_back: Duration::ZERO,
             mean_size: FIRST_SIZE,
         }
-    }
-
-    /// As RFC 3550 starts among many: the first report waits for half an interval.
-    #[must_use]
-    pub fn new_in_group(
-        now: Instant,
-        profile: Profile,
-        bandwidth: u32,
-        members: Members,
-        rng: StdRng,
-    ) -> Self {
-        let mut schedule = Self::new(now, profile, bandwidth, rng);
-        schedule.next = now + schedule.randomised(members);
-        schedule
     }
 
     /// When to ask [`Schedule::is_due`] again.
@@ -255,15 +241,6 @@ mod tests {
         assert_eq!(schedule.interval(Members::CALL), Duration::from_millis(500));
         schedule.sent(Instant::ZERO, 100, Members::CALL);
         assert_eq!(schedule.interval(Members::CALL), Duration::from_secs(1));
-    }
-
-    #[test]
-    fn in_a_group_the_first_report_waits() {
-        let rng = StdRng::seed_from_u64(1);
-        let members = Members { all: 4, senders: 1, we_send: false };
-        let schedule = Schedule::new_in_group(Instant::ZERO, Profile::Avp, 64_000, members, rng);
-        let first = schedule.next() - Instant::ZERO;
-        assert!((1.0..3.1).contains(&first.as_secs_f64()), "{first:?}");
     }
 
     #[test]
