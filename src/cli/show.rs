@@ -9,7 +9,6 @@
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
-use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
@@ -17,6 +16,7 @@ use super::meter;
 use super::options::{Loudness, TellingOptions};
 use crate::net::driver::{CallId, TimedEvent};
 use crate::peer::event::{DtlsState, Event, MediaFirst, Side};
+use crate::signal::events;
 use crate::time::Instant;
 
 /// Where events are told.
@@ -60,7 +60,8 @@ impl Show {
     /// Something that happened in a call, or to all.
     pub fn event(&self, call: Option<CallId>, timed: &TimedEvent) {
         if self.json {
-            write_stdout(&json_line(call, timed));
+            let call = call.map(|id| id.to_string());
+            write_stdout(&events::line(timed.at, call.as_deref(), &timed.event));
             return;
         }
         if let Event::Stats(figures) = &timed.event {
@@ -156,21 +157,6 @@ pub async fn next(events: &mut Events) -> Option<(CallId, TimedEvent)> {
     }
 }
 
-/// `t`, `event` and `call` first, then what the event has.
-fn json_line(call: Option<CallId>, timed: &TimedEvent) -> String {
-    let micros = timed.at.since_start().as_micros();
-    let mut line = Map::new();
-    line.insert("t".into(), json!(u64::try_from(micros).map_or(0.0, |us| us as f64 / 1e6)));
-    let mut event = match serde_json::to_value(&timed.event) {
-        Ok(Value::Object(event)) => event,
-        _ => Map::new(),
-    };
-    line.extend(event.shift_remove_entry("event"));
-    line.extend(call.map(|id| ("call".to_owned(), id.to_string().into())));
-    line.extend(event);
-    Value::Object(line).to_string()
-}
-
 /// An event in words, and from which loudness on a person wants to read it.
 fn plain(event: &Event) -> Option<(Loudness, String)> {
     use Loudness::{Normal, Verbose};
@@ -244,26 +230,6 @@ fn write_stderr(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::event::{End, Step};
-
-    #[test]
-    fn a_json_line_starts_with_time_event_and_call() {
-        let event = Event::Ended { reason: "gone".into(), end: End::Failed { step: Step::Ice } };
-        let timed = TimedEvent { at: Instant::from_micros(1_204_500), event };
-        let id = CallId::from_random([0; 16]);
-        assert_eq!(
-            json_line(Some(id), &timed),
-            r#"{"t":1.2045,"event":"ended","call":"AAAAAAAAAAAAAAAAAAAAAA","reason":"gone","end":"failed","step":"ice"}"#
-        );
-    }
-
-    #[test]
-    fn figures_stand_beside_the_event_in_a_json_line() {
-        let timed = TimedEvent { at: Instant::ZERO, event: Event::Stats(Default::default()) };
-        let line: Value = serde_json::from_str(&json_line(None, &timed)).unwrap();
-        assert_eq!((&line["event"], &line["loss"]), (&"stats".into(), &0.0.into()));
-        assert!(line.get("call").is_none());
-    }
 
     #[test]
     fn a_stranger_cannot_colour_the_terminal() {

@@ -12,6 +12,8 @@
 //! Comes from `cli::listen`. Read next: `answer.rs`, then [`super::http_client`], the other side.
 
 mod answer;
+mod body;
+mod events;
 mod page;
 
 use std::convert::Infallible;
@@ -26,7 +28,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::driver::Handle;
@@ -38,6 +40,8 @@ pub struct Server {
     listener: TcpListener,
     local: SocketAddr,
     policy: Policy,
+    /// Places for those who follow a call's events: each takes a connection for as long as the call.
+    followers: Arc<Semaphore>,
 }
 
 /// What each request on a connection needs to know.
@@ -47,6 +51,9 @@ struct Context {
     policy: Arc<Policy>,
     /// The other end.
     remote: SocketAddr,
+    followers: Arc<Semaphore>,
+    /// Ends this connection at once: for a reader that doesn't read.
+    cut: Arc<Notify>,
 }
 
 impl Server {
@@ -58,7 +65,8 @@ impl Server {
         let listener = TcpListener::bind(bind).await?;
         let local = listener.local_addr()?;
         let policy = Policy { names: own_names(), addresses: own_addresses(), allowed };
-        Ok(Self { listener, local, policy })
+        let followers = Arc::new(Semaphore::new(FOLLOWERS));
+        Ok(Self { listener, local, policy, followers })
     }
 
     /// Where it listens; the real port if 0 was asked for.
@@ -129,7 +137,14 @@ impl Server {
         let mut policy = self.policy.clone();
         // The address it was reached by is ours, even if it is newer than our list.
         policy.addresses.extend(stream.local_addr().map(|local| local.ip().to_canonical()));
-        let context = Context { calls, policy: Arc::new(policy), remote };
+        let cut = Arc::new(Notify::new());
+        let context = Context {
+            calls,
+            policy: Arc::new(policy),
+            remote,
+            followers: Arc::clone(&self.followers),
+            cut: Arc::clone(&cut),
+        };
         async move {
             let _small_answers_at_once = stream.set_nodelay(true);
             let service = service_fn(move |request| {
@@ -145,6 +160,7 @@ impl Server {
             );
             let served = tokio::select! {
                 served = &mut connection => served,
+                () = cut.notified() => return,
                 _ = stopping.changed() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
@@ -191,6 +207,8 @@ fn is_link_local(ip: &IpAddr) -> bool {
 
 /// A page needs one or two, for the time of a request; more than this at once is no telephone.
 const CONNECTIONS: usize = 256;
+/// Those who follow a call must leave room for those who call.
+const FOLLOWERS: usize = 64;
 /// How long a head may take, and so how long a connection may idle before the next request.
 const HEAD_WITHIN: Duration = Duration::from_secs(20);
 /// Browsers send about 20.

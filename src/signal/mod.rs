@@ -2,8 +2,8 @@
 //!
 //! WHIP, RFC 9725, both ways: an HTTP POST carries an offer and brings back the answer; a URL of the
 //! call's own then takes candidates (PATCH) and the hang-up (DELETE). Beside it what aiortc's example
-//! page speaks ([`offer`]), and JSON that tells about calls ([`calls`]). Errors are problem
-//! documents ([`problem`], RFC 9457). Left out: bearer tokens, `Link: rel="ice-server"`.
+//! page speaks ([`offer`]), JSON that tells about calls ([`calls`]), and their [`events`] as they
+//! happen. Errors are problem documents ([`problem`], RFC 9457). Left out: bearer tokens, `Link: rel="ice-server"`.
 //!
 //! No IO here. [`route`] turns a request into a [`Step`]: either the response, or an [`Ask`] that
 //! names what the driver of the calls must do first. The file that made the ask also turns its
@@ -16,6 +16,7 @@
 //! Read first: [`whip`]. Then [`origin`]. Next layer: [`crate::net`].
 
 pub mod calls;
+pub mod events;
 pub mod offer;
 pub mod origin;
 pub mod problem;
@@ -71,6 +72,8 @@ pub enum Ask {
     Call(String),
     /// Its statistics: [`calls::stats`].
     Stats(String),
+    /// Its events from the beginning: [`events::head`], then each as [`events::message`].
+    Events(String),
 }
 
 /// How an offer came, and so how its answer must go.
@@ -86,7 +89,7 @@ pub enum Dialect {
 #[must_use]
 pub fn route(request: &Request<'_>) -> Step {
     let Some(place) = Place::at(request.path) else {
-        let detail = "there are /, /whip, /offer, /calls, /calls/ID and /calls/ID/stats";
+        let detail = "there are /, /whip, /offer, /calls, /calls/ID, its /stats and /events";
         return Problem::new(404, "Nothing here").detail(detail).into();
     };
     let step = match (request.method, place) {
@@ -99,6 +102,7 @@ pub fn route(request: &Request<'_>) -> Step {
         ("GET" | "HEAD", Place::Calls) => Ok(Ask::Calls),
         ("GET" | "HEAD", Place::Call(id)) => Ok(Ask::Call(id.to_owned())),
         ("GET" | "HEAD", Place::Stats(id)) => Ok(Ask::Stats(id.to_owned())),
+        ("GET" | "HEAD", Place::Events(id)) => Ok(Ask::Events(id.to_owned())),
         (_, place) => Err(Problem::new(405, "Not a method for this place")
             .detail(format!("this takes {}", place.methods()))
             .header("Allow", place.methods())),
@@ -127,6 +131,8 @@ pub enum Place<'a> {
     Call(&'a str),
     /// `/calls/ID/stats`
     Stats(&'a str),
+    /// `/calls/ID/events`
+    Events(&'a str),
 }
 
 impl<'a> Place<'a> {
@@ -144,6 +150,7 @@ impl<'a> Place<'a> {
         match call.split_once('/') {
             None if !call.is_empty() => Some(Self::Call(call)),
             Some((id, "stats")) if !id.is_empty() => Some(Self::Stats(id)),
+            Some((id, "events")) if !id.is_empty() => Some(Self::Events(id)),
             _ => None,
         }
     }
@@ -152,7 +159,7 @@ impl<'a> Place<'a> {
     #[must_use]
     pub const fn methods(self) -> &'static str {
         match self {
-            Self::Page | Self::Calls | Self::Stats(_) => "GET, HEAD, OPTIONS",
+            Self::Page | Self::Calls | Self::Stats(_) | Self::Events(_) => "GET, HEAD, OPTIONS",
             Self::Whip => "POST, GET, HEAD, OPTIONS",
             Self::Offer => "POST, OPTIONS",
             Self::Call(_) => "GET, HEAD, PATCH, DELETE, OPTIONS",
@@ -167,7 +174,7 @@ impl<'a> Place<'a> {
             Self::Whip => response.header("Accept-Post", whip::SDP),
             Self::Offer => response.header("Accept-Post", offer::JSON),
             Self::Call(_) => response.header("Accept-Patch", whip::PATCH_TYPES),
-            Self::Page | Self::Calls | Self::Stats(_) => {}
+            Self::Page | Self::Calls | Self::Stats(_) | Self::Events(_) => {}
         }
         response
     }

@@ -1,33 +1,43 @@
 //! One request: judged, read, routed, asked of the driver, answered.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Bytes, Incoming};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
-use tokio::time::timeout;
 
-use super::{Context, page};
+use super::events::{Outgoing, stream};
+use super::{Context, body, page};
 use crate::net::driver::{CallId, CallState, CallSummary, Caller, Refusal};
 use crate::net::world::World;
 use crate::sdp::{Description, Fragment};
 use crate::signal::origin::{self, BROWSER_MARKS, Browser, Head, Verdict};
 use crate::signal::whip::{self, Exchange};
-use crate::signal::{self, Ask, BODY_LIMIT, Dialect, Place, Problem, Step, calls, offer};
+use crate::signal::{self, Ask, Dialect, Place, Problem, Step, calls, events, offer};
 
 /// Answers one request. Whatever it holds, there is an answer.
-pub(super) async fn answer(context: Context, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub(super) async fn answer(context: Context, request: Request<Incoming>) -> Response<Outgoing> {
     let verdict = origin::judge(&head(&request), &context.policy);
-    let mut response = match &verdict {
-        Verdict::Refused(why) => Problem::from(why).into_response(),
-        Verdict::Own | Verdict::Allowed(_) => match served(&context, request, &verdict).await {
-            Ok(response) => response,
-            Err(problem) => problem.into_response(),
-        },
+    let served = match &verdict {
+        Verdict::Refused(why) => Err(Problem::from(why)),
+        Verdict::Own | Verdict::Allowed(_) => served(&context, request, &verdict).await,
     };
-    verdict.mark(&mut response);
-    carried(response)
+    let mut answer = served.unwrap_or_else(|problem| problem.into_response().into());
+    verdict.mark(&mut answer.response);
+    carried(answer)
+}
+
+/// An answer; its body is that of the response unless it comes as a stream.
+struct Answer {
+    response: signal::Response,
+    stream: Option<Outgoing>,
+}
+
+impl From<signal::Response> for Answer {
+    fn from(response: signal::Response) -> Self {
+        Self { response, stream: None }
+    }
 }
 
 fn head(request: &Request<Incoming>) -> Head<'_> {
@@ -52,16 +62,16 @@ async fn served(
     context: &Context,
     request: Request<Incoming>,
     verdict: &Verdict,
-) -> Result<signal::Response, Problem> {
+) -> Result<Answer, Problem> {
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.as_str(), head.uri.path());
     if matches!(method, "GET" | "HEAD")
         && let Some(file) = page::file(path)
     {
-        return Ok(file);
+        return Ok(file.into());
     }
     let waits = head.headers.contains_key(header::EXPECT);
-    let body = read(body, waits).await?;
+    let body = body::read(body, waits).await?;
     let if_match = text_of(&head.headers, &header::IF_MATCH);
     // What can't be changed any more is said first, whatever the change would have been.
     if let (Some(Place::Call(id)), "PATCH" | "DELETE") = (Place::at(path), method) {
@@ -79,65 +89,9 @@ async fn served(
             if let (Some(place), "OPTIONS") = (Place::at(path), method) {
                 verdict.mark_preflight(&mut response, place.methods());
             }
-            Ok(response)
+            Ok(response.into())
         }
         Step::Ask(ask) => perform(context, ask, if_match).await,
-    }
-}
-
-/// Reads a body, within limits of size and time.
-async fn read(mut body: Incoming, client_waits: bool) -> Result<Vec<u8>, Problem> {
-    let announced = body.size_hint().lower();
-    let too_large = usize::try_from(announced).map_or(true, |announced| announced > BODY_LIMIT);
-    let mut read = Vec::new();
-    if !too_large {
-        match timeout(BODY_WITHIN, read_some(&mut body, &mut read)).await {
-            Ok(Read::All) => return Ok(read),
-            Ok(Read::Broken) => {
-                return Err(Problem::new(400, "The body can't be read")
-                    .detail("it breaks off, or its chunks are malformed"));
-            }
-            Err(_) => {
-                return Err(Problem::new(408, "The body comes too slowly")
-                    .detail(format!("{} s are the limit", BODY_WITHIN.as_secs()))
-                    .header("Connection", "close"));
-            }
-            Ok(Read::TooMuch) => {}
-        }
-    }
-    // A client that is still writing would see a reset connection instead of our answer, so what it
-    // sends is taken and dropped for a while; unless it waits for our word first.
-    if !client_waits {
-        let _enough = timeout(DRAIN_WITHIN, drain(&mut body)).await;
-    }
-    Err(Problem::too_large().header("Connection", "close"))
-}
-
-enum Read {
-    All,
-    TooMuch,
-    Broken,
-}
-
-async fn read_some(body: &mut Incoming, into: &mut Vec<u8>) -> Read {
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return Read::Broken };
-        let Ok(bytes) = frame.into_data() else { continue };
-        if into.len() + bytes.len() > BODY_LIMIT {
-            return Read::TooMuch;
-        }
-        into.extend_from_slice(&bytes);
-    }
-    Read::All
-}
-
-async fn drain(body: &mut Incoming) {
-    let mut dropped = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        dropped += frame.data_ref().map_or(0, Bytes::len);
-        if dropped > DRAIN_LIMIT {
-            return;
-        }
     }
 }
 
@@ -155,15 +109,11 @@ fn named(id: &str) -> Result<CallId, Problem> {
 }
 
 /// Asks the driver, and makes its result the response.
-async fn perform(
-    context: &Context,
-    ask: Ask,
-    if_match: Option<&str>,
-) -> Result<signal::Response, Problem> {
+async fn perform(context: &Context, ask: Ask, if_match: Option<&str>) -> Result<Answer, Problem> {
     let driver = &context.calls;
     let caller = Caller::at(context.remote);
     let refused = |refusal| problem(refusal, "");
-    match ask {
+    let done = match ask {
         Ask::AcceptOffer(sdp, dialect) => {
             let (id, sdp) = driver.accept_offer(*sdp, caller).await.map_err(refused)?;
             match dialect {
@@ -194,7 +144,22 @@ async fn perform(
             let stats = driver.stats(named(&id)?).await;
             Ok(calls::stats(&stats.map_err(|refusal| problem(refusal, &id))?))
         }
-    }
+        Ask::Events(id) => return followed(context, &id).await,
+    };
+    done.map(Answer::from)
+}
+
+/// The events of a call, as they happen.
+async fn followed(context: &Context, id: &str) -> Result<Answer, Problem> {
+    let call = named(id)?;
+    let place = Arc::clone(&context.followers).try_acquire_owned().map_err(|_| {
+        Problem::new(503, "Too many followers")
+            .detail("as many as may do so follow the events of calls already")
+            .header("Retry-After", "10")
+    })?;
+    let story = context.calls.follow(call).await.map_err(|refusal| problem(refusal, id))?;
+    let stream = stream(call, story, Arc::clone(&context.cut), place);
+    Ok(Answer { response: events::head(), stream: Some(stream) })
 }
 
 async fn created(
@@ -280,8 +245,9 @@ fn row(call: &CallSummary, world: World) -> calls::Row {
 }
 
 /// Puts a response into hyper's types; `Content-Length` comes from the body's known size.
-fn carried(response: signal::Response) -> Response<Full<Bytes>> {
-    let mut carried = Response::new(Full::new(Bytes::from(response.body)));
+fn carried(Answer { response, stream }: Answer) -> Response<Outgoing> {
+    let whole = || Outgoing::Whole(Full::new(Bytes::from(response.body)));
+    let mut carried = Response::new(stream.unwrap_or_else(whole));
     *carried.status_mut() =
         StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = carried.headers_mut();
@@ -297,10 +263,3 @@ fn carried(response: signal::Response) -> Response<Full<Bytes>> {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     carried
 }
-
-/// How long a body may take: 64 KiB in this time is a slow modem.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
-/// How much of a body that is too large is taken before the answer.
-const DRAIN_LIMIT: usize = 1024 * 1024;
-/// And for how long.
-const DRAIN_WITHIN: Duration = Duration::from_secs(1);
