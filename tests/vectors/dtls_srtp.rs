@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::{Sha256, Sha384};
 
-use super::hex;
+use super::case::{self, hex, number, to_hex};
 
 /// Whether the case holds; `None` if another layer reads this kind.
 pub fn check(kind: &str, case: &Value) -> Option<Result<(), String>> {
@@ -119,7 +119,7 @@ fn prf<H: Mac + KeyInit>(secret: &[u8], seed: &[u8], length: usize) -> Vec<u8> {
 fn derivation(case: &Value) -> Result<(), String> {
     let expected = bytes(case, "output")?;
     let (key, salt) = (bytes(case, "master_key")?, bytes(case, "master_salt")?);
-    let label = Label(number(case, "label")?.try_into().map_err(|_| "a label has 8 bits")?);
+    let label = Label(number(case, "label"));
     let r = case["index_div_kdr"].as_u64().unwrap_or(0);
     let mut output = vec![0; expected.len()];
     derive(&key, &salt, label, r, &mut output).map_err(|e| e.to_string())?;
@@ -129,7 +129,7 @@ fn derivation(case: &Value) -> Result<(), String> {
 /// rfc3711-3.1-1, rfc3711-3.3-1, rfc3711-4.2-1, rfc3711-4.2.1-1, rfc7714-8.1-1, rfc7714-13.2-1
 fn rtp_packet(case: &Value) -> Result<(), String> {
     let (profile, key) = session_key(case, SessionKey::rtp)?;
-    let roc = u32::try_from(number(case, "roc")?).map_err(|_| "a counter has 32 bits")?;
+    let roc = number(case, "roc");
     let mut srtp = Srtp::new(profile, &key).map_err(|e| e.to_string())?;
     let (plain, protected) = (bytes(case, "plain")?, bytes(case, "protected")?);
     seal_rtp(&mut srtp, roc, &plain, &protected)?;
@@ -154,7 +154,7 @@ fn rtcp_packet(case: &Value) -> Result<(), String> {
     };
     let mut srtcp = Srtcp::new(profile, &key).map_err(|e| e.to_string())?;
     let (plain, protected) = (bytes(case, "plain")?, bytes(case, "protected")?);
-    seal_rtcp(&mut srtcp, number(case, "index")?, secrecy, &plain, &protected)?;
+    seal_rtcp(&mut srtcp, number(case, "index"), secrecy, &plain, &protected)?;
     let mut packet = protected;
     let length = srtcp.unprotect(&mut packet).map_err(|e| e.to_string())?;
     same("plain", &packet[..length], &plain)
@@ -188,7 +188,7 @@ fn rtp_sequence(case: &Value) -> Result<(), String> {
         let after = ssrc.and_then(|ssrc| inbound.rollover_counter(ssrc));
         expect_verdict(i, step, verdict, &packet)?;
         if verdict.is_ok() {
-            let roc = u32::try_from(number(step, "index")? >> 16).unwrap();
+            let roc = u32::try_from(number::<u64>(step, "index") >> 16).unwrap();
             seal_rtp(&mut sender, roc, &bytes(step, "plain")?, &sealed)
                 .map_err(|why| format!("step {i}, {why}"))?;
             if step["roc"].as_u64().is_some_and(|roc| after.map(u64::from) != Some(roc)) {
@@ -212,7 +212,7 @@ fn rtcp_sequence(case: &Value) -> Result<(), String> {
         let verdict = inbound.unprotect_rtcp(&mut packet);
         expect_verdict(i, step, verdict, &packet)?;
         if verdict.is_ok() {
-            let (index, plain) = (number(step, "index")?, bytes(step, "plain")?);
+            let (index, plain) = (number(step, "index"), bytes(step, "plain")?);
             seal_rtcp(&mut sender, index, Secrecy::Encrypted, &plain, &sealed)
                 .map_err(|why| format!("step {i}, {why}"))?;
         }
@@ -277,14 +277,6 @@ fn bytes(case: &Value, field: &str) -> Result<Vec<u8>, String> {
     case[field].as_str().map(hex).ok_or_else(|| format!("no {field}"))
 }
 
-fn number(case: &Value, field: &str) -> Result<u64, String> {
-    case[field].as_u64().ok_or_else(|| format!("no {field}"))
-}
-
 fn same(what: &str, computed: &[u8], expected: &[u8]) -> Result<(), String> {
-    if computed == expected {
-        Ok(())
-    } else {
-        Err(format!("{what}: {computed:02x?}, expected {expected:02x?}"))
-    }
+    case::same(what, &to_hex(computed), &to_hex(expected))
 }

@@ -3,6 +3,8 @@
 use halloo::peer::demux::{Protocol, classify};
 use serde_json::Value;
 
+use super::case::{hex, same, text};
+
 /// Whether the case holds; `None` if another layer reads this kind.
 pub fn check(kind: &str, case: &Value) -> Option<Result<(), String>> {
     match kind {
@@ -31,8 +33,8 @@ fn demux(case: &Value) -> Result<(), String> {
 }
 
 fn datagram(case: &Value) -> Result<(), String> {
-    let packet = super::hex(case["packet"].as_str().ok_or("no packet")?);
-    same("class", name(classify(&packet)), case["class"].as_str().ok_or("no class")?)
+    let packet = hex(text(case, "packet"));
+    same("class", name(classify(&packet)), text(case, "class"))
 }
 
 fn name(protocol: Option<Protocol>) -> &'static str {
@@ -46,8 +48,4 @@ fn name(protocol: Option<Protocol>) -> &'static str {
         Some(Protocol::Rtcp) => "rtcp",
         None => "drop",
     }
-}
-
-fn same(what: &str, found: &str, expected: &str) -> Result<(), String> {
-    (found == expected).then_some(()).ok_or(format!("{what}: {found}, not {expected}"))
 }

@@ -9,7 +9,7 @@ use halloo::rtp::{
 use halloo::time::NtpTime;
 use serde_json::{Value, json};
 
-use super::hex;
+use super::case::{hex, number, same, text, to_hex};
 
 /// Whether the case holds; `None` if another layer reads this kind.
 pub fn check(kind: &str, case: &Value) -> Option<Result<(), String>> {
@@ -73,7 +73,7 @@ fn elements(profile: u16, extension: &[u8]) -> Result<Value, String> {
 
 /// rfc8285-4.2-1, rfc8285-4.3-1
 fn header_extension(case: &Value) -> Result<(), String> {
-    let profile = u16::try_from(number(case, "profile")).unwrap();
+    let profile = number::<u16>(case, "profile");
     let data = hex(text(case, "data"));
     match verdict(case, elements(profile, &data))? {
         Some(found) => same("elements", &found, &case["elements"]),
@@ -210,7 +210,7 @@ fn rtcp_written(packet: &RtcpPacket<'_>, buffer: &mut [u8]) -> Option<usize> {
 /// rfc3550-A.1-1, rfc3550-6.4.1-5
 fn receiver(case: &Value) -> Result<(), String> {
     let steps = case["steps"].as_array().ok_or("no steps")?;
-    let sequence = |step: &Value| SequenceNumber(u16::try_from(number(step, "seq")).unwrap());
+    let sequence = |step: &Value| SequenceNumber(number(step, "seq"));
     let probation = case["probation"]
         .as_u64()
         .map_or(reception::MIN_SEQUENTIAL, |probation| u8::try_from(probation).unwrap());
@@ -231,7 +231,7 @@ fn receiver(case: &Value) -> Result<(), String> {
 }
 
 fn fraction_lost(case: &Value) -> Result<(), String> {
-    let interval = |name| i64::try_from(number(case, name)).unwrap();
+    let interval = |name| number::<i64>(case, name);
     let lost =
         reception::fraction_lost(interval("expected_interval"), interval("received_interval"));
     same("fraction", &json!(lost), &case["fraction_lost"])
@@ -273,8 +273,8 @@ fn unwrap(case: &Value) -> Result<(), String> {
 
 fn ntp(case: &Value) -> Result<(), String> {
     let ntp = NtpTime(u64::from_str_radix(text(case, "ntp"), 16).unwrap());
-    let nanos = u128::from(number(case, "unix_seconds")) * 1_000_000_000
-        + u128::from(number(case, "nanoseconds"));
+    let nanos =
+        number::<u128>(case, "unix_seconds") * 1_000_000_000 + number::<u128>(case, "nanoseconds");
     same("nanoseconds since 1970", &ntp.to_unix().as_nanos(), &nanos)?;
     same("middle", &format!("{:08x}", ntp.middle()), &text(case, "middle32").to_owned())?;
     let back = NtpTime::from_unix(ntp.to_unix()).0;
@@ -314,7 +314,7 @@ fn rtp_from_ntp(case: &Value) -> Result<(), String> {
 
 /// rfc6716-3.1-1
 fn opus_toc(case: &Value) -> Result<(), String> {
-    let toc = Toc(u8::try_from(number(case, "toc")).unwrap());
+    let toc = Toc(number::<u8>(case, "toc"));
     let mode = match toc.mode() {
         Mode::Silk => "SILK",
         Mode::Hybrid => "Hybrid",
@@ -388,26 +388,6 @@ fn verdict<T, E: std::fmt::Display>(case: &Value, read: Result<T, E>) -> Result<
     }
 }
 
-fn same<T: PartialEq + std::fmt::Debug + ?Sized>(
-    what: &str,
-    found: &T,
-    expected: &T,
-) -> Result<(), String> {
-    if found == expected { Ok(()) } else { Err(format!("{what}: {found:?}, not {expected:?}")) }
-}
-
-fn text<'a>(case: &'a Value, name: &str) -> &'a str {
-    case[name].as_str().unwrap_or_else(|| panic!("no {name}"))
-}
-
-fn number(case: &Value, name: &str) -> u64 {
-    case[name].as_u64().unwrap_or_else(|| panic!("no {name}"))
-}
-
 fn word(value: &Value) -> u32 {
     u32::try_from(value.as_u64().unwrap()).unwrap()
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,6 +5,8 @@ use halloo::sdp::candidate::{Candidate, Kind, Transport};
 use halloo::sdp::{Codec, Description, Fragment, Media, Section};
 use serde_json::{Value, json};
 
+use super::case::same;
+
 /// Whether the case holds; `None` if another layer reads this kind.
 pub fn check(kind: &str, case: &Value) -> Option<Result<(), String>> {
     match kind {
@@ -177,9 +179,4 @@ fn fragment(case: &Value) -> Result<(), String> {
         "sections": sections,
     });
     same("fields", &found, &case["expect"])
-}
-
-/// Compared as values: the order of an object's members says nothing.
-fn same(name: &str, found: &Value, expected: &Value) -> Result<(), String> {
-    if found == expected { Ok(()) } else { Err(format!("{name}: {found}, expected {expected}")) }
 }

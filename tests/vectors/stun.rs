@@ -12,7 +12,7 @@ use halloo::stun::{
 use halloo::time::Instant;
 use serde_json::{Value, json};
 
-use super::hex;
+use super::case::{hex, same, text, to_hex};
 
 /// `None` if the kind is not one of ours.
 pub fn check(kind: &str, case: &Value) -> Option<Result<(), String>> {
@@ -311,18 +311,6 @@ fn class_name(class: Class) -> &'static str {
     }
 }
 
-fn text<'a>(case: &'a Value, member: &str) -> &'a str {
-    case[member].as_str().unwrap_or_default()
-}
-
 fn list<'a>(case: &'a Value, member: &str) -> &'a [Value] {
     case[member].as_array().map_or(&[], Vec::as_slice)
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn same(what: &str, ours: &Value, expected: &Value) -> Result<(), String> {
-    (ours == expected).then_some(()).ok_or_else(|| format!("{what}: {ours}, expected {expected}"))
 }
