@@ -119,8 +119,8 @@ class Call {
     clearTimeout(this.#interrupted);
     this.#abort.abort();
     this.#trickle.stop();
-    this.#remove();
-    this.#peer.close();
+    // The goodbye first: closing would tell halloo by DTLS, and the call to be deleted would be gone.
+    this.#remove().finally(() => this.#peer.close());
     stop(this.#microphone);
     this.sound.srcObject = null;
     this.meters.mine.silence();
@@ -134,10 +134,11 @@ class Call {
   }
 
   /** Tells halloo that the call is over; `keepalive` lets it through when the page goes away. */
-  #remove() {
-    if (!this.#location) return;
-    fetch(this.#location, { method: "DELETE", keepalive: true }).catch(() => {});
+  async #remove() {
+    const location = this.#location;
     this.#location = null;
+    if (!location) return;
+    await fetch(location, { method: "DELETE", keepalive: true }).catch(() => {});
   }
 
   async #patch(fragment) {
@@ -300,8 +301,8 @@ async function refusal(response) {
     403: "halloo refused the call.",
     404: "The call is over.",
     406: "halloo found no sound in the offer that it understands.",
-    429: "halloo is busy: too many calls. Try again soon.",
-    503: "halloo did not answer. Try again soon.",
+    429: "halloo cannot take the call now. Try again soon.",
+    503: "halloo cannot take the call now. Try again soon.",
   };
   const reason = words[response.status] ?? `halloo answered with error ${response.status}.`;
   return new Failure(detail ? `${reason} (${detail})` : reason);

@@ -6,10 +6,12 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -21,7 +23,8 @@ const PACKAGES: &[&str] = &["aiortc==1.16.0", "aiohttp==3.14.5"];
 /// A running script.
 pub struct Aiortc {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Receiver<String>,
+    events: Vec<Value>,
 }
 
 impl Aiortc {
@@ -30,15 +33,25 @@ impl Aiortc {
         let mut command = namespace.command(python());
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/aiortc_peer.py");
         let mut child = command.arg(script).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
+        });
+        Self { child, lines, events: Vec::new() }
     }
 
-    /// The next event of that name; those before it are skipped.
+    /// The first event of that name, those that came before included.
     pub fn wait_for(&mut self, name: &str) -> Value {
+        if let Some(event) = self.events.iter().find(|event| event["event"] == name) {
+            return event.clone();
+        }
         loop {
-            let line = self.lines.next().unwrap_or_else(|| panic!("it ended without `{name}`"));
-            let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            let line = self.lines.recv_timeout(Duration::from_secs(30));
+            let line =
+                line.unwrap_or_else(|why| panic!("no `{name}` ({why}) after {:?}", self.events));
+            let event: Value = serde_json::from_str(&line).unwrap();
+            self.events.push(event.clone());
             if event["event"] == name {
                 return event;
             }

@@ -39,7 +39,10 @@ class Tone(MediaStreamTrack):
 
     def __init__(self, hz):
         super().__init__()
-        self.hz = hz
+        # A second of it, made beforehand: for whole hertz it joins its own beginning.
+        step = 2 * math.pi * hz / RATE
+        samples = [int(16_383 * math.sin(step * n)) for n in range(RATE)]
+        self.second = struct.pack(f"<{RATE}h", *samples)
         self.sent = 0
         self.start = None
 
@@ -47,10 +50,9 @@ class Tone(MediaStreamTrack):
         self.start = self.start or time.monotonic()
         due = self.start + self.sent / RATE
         await asyncio.sleep(max(0, due - time.monotonic()))
-        step = 2 * math.pi * self.hz / RATE
-        samples = [int(16_383 * math.sin(step * (self.sent + n))) for n in range(FRAME)]
         frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME)
-        frame.planes[0].update(struct.pack(f"<{FRAME}h", *samples))
+        at = 2 * (self.sent % RATE)
+        frame.planes[0].update(self.second[at : at + 2 * FRAME])
         frame.sample_rate = RATE
         frame.pts = self.sent
         frame.time_base = fractions.Fraction(1, RATE)
