@@ -269,9 +269,9 @@ impl<R: OneWay> Supervisor<R> {
                     let _ = first.send(Ok(()));
                     ever = true;
                     let Some(lost) = self.watch(&stream, &mut back_off) else { return };
-                    drop(stream);
-                    buffer.after(lost);
                     let _ = self.events.send(Event::Lost(lost));
+                    bury(stream);
+                    buffer.after(lost);
                     back_off.after_failure()
                 }
                 Err(error) if !ever => {
@@ -371,6 +371,13 @@ impl<R: OneWay> Supervisor<R> {
 
 /// Every 2 seconds.
 const LOOKS_PER_DEFAULT: u32 = 40;
+
+/// Drops a stream on a thread of its own: when a sound server dies, its client library may hold the
+/// stream's thread for ever (seen with PulseAudio's plugin for ALSA), and dropping waits for that thread.
+fn bury(stream: Running) {
+    // Without a thread it is dropped here and now.
+    let _ = thread::Builder::new().name("lost sound device".to_owned()).spawn(move || drop(stream));
+}
 
 struct Running {
     _stream: Stream,
