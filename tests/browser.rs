@@ -207,6 +207,34 @@ fn the_page_is_worked_by_keyboard_and_mute_is_silence() {
 }
 
 #[test]
+fn the_page_asks_for_the_token_and_calls_with_it() {
+    let Some(stage) = Stage::new() else { return };
+    let file = recording("browser-token");
+    let mut halloo = Halloo::listen(stage.here(), OURS, &file, &["--token", "open-sesame"]);
+    let browser = stage.browser();
+    let page = browser.open(&halloo.url());
+    let enter = |token: &str| {
+        assert_eq!(page.evaluate("document.activeElement.id"), "token");
+        page.call("Input.insertText", json!({ "text": token }));
+        page.press("Enter");
+    };
+    page.click("#call");
+    page.wait_for("document.body.dataset.state === 'locked'");
+    page.screenshot("page-11-token");
+    enter("open-says-me");
+    page.wait_for("document.querySelector('#reason').innerText.includes('not its token')");
+    page.look(320, 568, "dark");
+    page.screenshot("page-12-wrong-token");
+    enter("open-sesame");
+    page.wait_for("document.body.dataset.state === 'connected'");
+    halloo.wait_for("connected", |_| true);
+    page.click("#hang-up");
+    halloo.wait_for("ended", |_| true);
+    let console = page.complaints().join("\n");
+    assert!(!console.contains("sesame"), "{console}");
+}
+
+#[test]
 fn when_halloo_hangs_up_the_page_says_so_at_once() {
     let Some(stage) = Stage::new() else { return };
     let mut halloo = Halloo::listen(stage.here(), OURS, &recording("browser-hang-up"), &[]);

@@ -13,6 +13,16 @@ const byId = (id) => document.getElementById(id);
 /** A reason to end a call, in words for the person. */
 class Failure extends Error {}
 
+/** halloo asks for its token, or for another one. */
+class TokenWanted extends Failure {}
+
+/** What the person typed; kept for as long as the page is open, and nowhere else. */
+let token = "";
+
+function authorization() {
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
 /** One call, from the press of the button to its end. */
 class Call {
   #abort = new AbortController();
@@ -42,7 +52,7 @@ class Call {
       this.#tell("calling");
       await this.#negotiate();
     } catch (error) {
-      this.end(this.#failed, reasonOf(error));
+      this.end(error instanceof TokenWanted ? "locked" : this.#failed, reasonOf(error));
     }
   }
 
@@ -138,7 +148,8 @@ class Call {
     const location = this.#location;
     this.#location = null;
     if (!location) return;
-    await fetch(location, { method: "DELETE", keepalive: true }).catch(() => {});
+    const headers = authorization();
+    await fetch(location, { method: "DELETE", keepalive: true, headers }).catch(() => {});
   }
 
   async #patch(fragment) {
@@ -154,7 +165,8 @@ class Call {
   async #request(url, options) {
     let response;
     try {
-      response = await fetch(url, { ...options, signal: this.#abort.signal });
+      const headers = { ...options.headers, ...authorization() };
+      response = await fetch(url, { ...options, headers, signal: this.#abort.signal });
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new Failure("halloo cannot be reached. Is it still running?");
@@ -296,8 +308,12 @@ async function refusal(response) {
   } catch {
     // Something else answered, without words.
   }
+  if (response.status === 401) {
+    return new TokenWanted(
+      token ? "That is not its token." : "It answers only callers who know its token.",
+    );
+  }
   const words = {
-    401: "This halloo answers only callers who know its token.",
     403: "halloo refused the call.",
     404: "The call is over.",
     406: "halloo found no sound in the offer that it understands.",
@@ -320,6 +336,7 @@ const WORDS = {
   blocked: "You are talking, but the browser plays no sound yet: press any button of this page.",
   ended: "You hung up.",
   failed: "The call could not be made.",
+  locked: "This halloo asks who you are.",
   broken: "The call broke off.",
 };
 
@@ -329,13 +346,14 @@ const [callButton, muteButton, hangUpButton] = ["call", "mute", "hang-up"].map(b
 let call = null;
 
 function show(state, reason = null, words = wordsFor(state)) {
-  const active = !["idle", "ended", "failed", "broken"].includes(state);
+  const active = !["idle", "ended", "failed", "broken", "locked"].includes(state);
   const hadFocus = [callButton, hangUpButton, muteButton].includes(document.activeElement);
   document.body.dataset.state = state;
   byId("state").textContent = words;
   byId("reason").textContent = reason ?? "";
   byId("reason").hidden = !reason;
-  callButton.hidden = active;
+  byId("token-form").hidden = state !== "locked";
+  callButton.hidden = active || state === "locked";
   hangUpButton.hidden = !active;
   muteButton.hidden = !["connecting", "connected", "interrupted", "blocked"].includes(state);
   if (!active) call = null;
@@ -343,6 +361,7 @@ function show(state, reason = null, words = wordsFor(state)) {
   if (hadFocus && document.activeElement === document.body) {
     (active ? hangUpButton : callButton).focus();
   }
+  if (state === "locked") byId("token").focus();
 }
 
 let muted = false;
@@ -359,10 +378,18 @@ function setMuted(value) {
   byId("state").textContent = wordsFor(document.body.dataset.state);
 }
 
-callButton.addEventListener("click", () => {
+function startCall() {
   setMuted(false);
   call = new Call(show, meters, sound);
   call.start();
+}
+
+callButton.addEventListener("click", startCall);
+byId("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  token = byId("token").value;
+  byId("token").value = "";
+  startCall();
 });
 muteButton.addEventListener("click", () => setMuted(!muted));
 hangUpButton.addEventListener("click", () => call?.end("ended"));

@@ -32,9 +32,15 @@ pub async fn run(options: CallOptions, endpoint: Endpoint) -> Result<(), Failure
         address = resolve_endpoint(&endpoint) => address?,
         () = asked.heard() => return Err(interrupted()),
     };
+    if options.token.is_some() && !address.ip().to_canonical().is_loopback() {
+        return Err(in_the_clear(&endpoint));
+    }
     let calls = driver::start(options.media.driver(), sound(&options.media)?)?;
     let mut events = calls.events();
-    let client = Client::new(options.media.timeout);
+    let client = match &options.token {
+        None => Client::new(options.media.timeout),
+        Some(token) => Client::new(options.media.timeout).bearing(token, &endpoint),
+    };
     show.line(calls.world().now(), None, &format!("calling {endpoint}"));
     let done = async {
         let (id, offer) = calls.make_offer(Caller::at(address)).await?;
@@ -149,6 +155,15 @@ fn interrupted() -> Failure {
         Step::Signalling,
         "the call was given up before it was answered",
         "call again, and wait for the answer",
+    )
+}
+
+/// Whoever reads a token on its way can use it (RFC 6750 section 5.3).
+fn in_the_clear(endpoint: &Endpoint) -> Failure {
+    Failure::at(
+        Step::Signalling,
+        format!("the token would go to {endpoint} unencrypted, for all on the way to read"),
+        "carry it through a tunnel, such as ssh -L 8080:127.0.0.1:8080, and call localhost",
     )
 }
 

@@ -8,6 +8,7 @@ use super::Failure;
 use super::options::MediaOptions;
 use crate::audio::wav::WavReader;
 use crate::audio::{sink, source};
+use crate::net::secret::Secret;
 
 /// Refuses files that are none, and devices that nobody has.
 pub(super) fn named_things_exist(media: &MediaOptions) -> Result<(), Failure> {
@@ -20,6 +21,17 @@ pub(super) fn named_things_exist(media: &MediaOptions) -> Result<(), Failure> {
         sink::Spec::File(path) => file_can_be_written(path),
         sink::Spec::Device(name) => device_exists(Direction::Output, name),
         _ => Ok(()),
+    }
+}
+
+/// What was given is not shown: it is a secret, if a wrong one, and stderr may go to a log.
+pub(super) fn token(token: Option<&Secret>) -> Result<(), Failure> {
+    match token.is_none_or(Secret::is_token) {
+        true => Ok(()),
+        false => Err(Failure::Usage(
+            "--token (or HALLOO_TOKEN): must be visible ASCII characters without spaces, at least one"
+                .into(),
+        )),
     }
 }
 

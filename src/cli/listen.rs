@@ -11,8 +11,9 @@ use super::show::{Show, tell_all};
 use super::signals::Asked;
 use super::{Failure, sound};
 use crate::net::driver;
-use crate::net::http_server::Server;
+use crate::net::http_server::{Access, Server};
 use crate::peer::event::Step;
+use crate::signal::token::Token;
 
 /// Runs the command.
 ///
@@ -21,10 +22,13 @@ use crate::peer::event::Step;
 pub async fn run(options: ListenOptions) -> Result<(), Failure> {
     let show = Show::new(options.telling);
     let mut asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
+    let access = Access {
+        allowed: options.allow_origin.clone(),
+        token: options.token.as_ref().map(|secret| Token::new(secret.reveal())),
+    };
     // The port first: with it taken, no microphone is opened.
-    let server = Server::bind(options.bind, options.allow_origin.clone())
-        .await
-        .map_err(|error| port_failure(&options, &error))?;
+    let server =
+        Server::bind(options.bind, access).await.map_err(|error| port_failure(&options, &error))?;
     let mut settings = options.media.driver();
     settings.max_calls = usize::from(options.max_calls);
     let calls = driver::start(settings, sound(&options.media)?)?;
@@ -35,7 +39,7 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
         let _sent_or_dropped = ended.await;
     }));
     show.listening(calls.world().now(), urls);
-    if !options.bind.ip().is_loopback() {
+    if !options.bind.ip().is_loopback() && options.token.is_none() {
         let note = "note: whoever reaches this port can call, and hears what --input sends";
         show.line(calls.world().now(), None, note);
     }

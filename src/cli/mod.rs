@@ -52,10 +52,12 @@ fn obey(command: Command) -> Result<(), Failure> {
     match command {
         Command::Listen(options) => {
             check::named_things_exist(&options.media)?;
+            check::token(options.token.as_ref())?;
             run(listen::run(options))
         }
         Command::Call(options) => {
             check::named_things_exist(&options.media)?;
+            check::token(options.token.as_ref())?;
             match options.target.clone() {
                 Target::Myself => run(myself::run(options)),
                 Target::Endpoint(endpoint) => run(call::run(options, endpoint)),

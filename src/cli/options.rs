@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::audio::{Channels, sink, source};
 use crate::net::driver;
 use crate::net::impair::Impairment;
+use crate::net::secret::Secret;
 use crate::net::target::Target;
 use crate::peer::config::{CodecName, Config, OpusSettings};
 
@@ -83,6 +84,9 @@ pub struct ListenOptions {
     /// Let pages of this origin call, such as `https://app.example`; * for any
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub allow_origin: Vec<String>,
+    /// Callers must know it: they send Authorization: Bearer SECRET
+    #[arg(long, value_name = "SECRET", env = "HALLOO_TOKEN", hide_env_values = true)]
+    pub token: Option<Secret>,
     /// How many calls may run at once
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..))]
     pub max_calls: u16,
@@ -100,6 +104,9 @@ pub struct CallOptions {
     /// `http://host:port[/path]`, `host[:port]`, or `self`
     #[arg(value_name = "TARGET")]
     pub target: Target,
+    /// The secret that the other side asks for; better by the variable, which no process list shows
+    #[arg(long, value_name = "SECRET", env = "HALLOO_TOKEN", hide_env_values = true)]
+    pub token: Option<Secret>,
     /// What the call is like.
     #[command(flatten)]
     pub media: MediaOptions,

@@ -5,7 +5,8 @@
 //! taken; what can't be done is left out politely, since the media goes on without it.
 //!
 //! Comes from `cli::call` with an offer of the driver; what comes back goes to the driver again.
-//! Left out: TLS, bearer tokens, `Link: rel="ice-server"`; trickling by PATCH, because all our
+//! A token goes to the host that was called and to no other, wherever the endpoint sends us on to.
+//! Left out: TLS, `Link: rel="ice-server"`; trickling by PATCH, because all our
 //! candidates are in the offer.
 
 use std::error::Error as _;
@@ -14,13 +15,15 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{self, HeaderMap};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
+use super::secret::Secret;
 use super::target::{Endpoint, TargetError};
 use crate::signal::whip::SDP;
 
@@ -29,6 +32,8 @@ use crate::signal::whip::SDP;
 pub struct Client {
     pool: Pool<HttpConnector, Full<Bytes>>,
     patience: Duration,
+    /// The `Authorization` header, and who may see it.
+    token: Option<(Authority, HeaderValue)>,
 }
 
 /// A call that an endpoint has taken.
@@ -134,7 +139,7 @@ fn told(title: &Option<String>, retry_after: &Option<String>) -> String {
 /// rfc9725-4.1-1: a status that we don't know means what the first of its hundred means.
 fn status_hint(status: StatusCode) -> &'static str {
     match status.as_u16() {
-        401 => "the endpoint wants a token, which this build can't send yet",
+        401 => "the endpoint wants the right token: give it by --token or HALLOO_TOKEN",
         403 => "the other side doesn't take this call",
         404 | 405 => "the path may be wrong; halloo's endpoint is /whip",
         406 => "no codec in common: try without --codec",
@@ -155,7 +160,18 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector);
-        Self { pool, patience }
+        Self { pool, patience, token: None }
+    }
+
+    /// Bears this token to the endpoint's host, from now on.
+    #[must_use]
+    pub fn bearing(mut self, token: &Secret, to: &Endpoint) -> Self {
+        let header = HeaderValue::try_from(format!("Bearer {}", token.reveal())).ok();
+        self.token = to.uri().authority().cloned().zip(header).map(|(host, mut header)| {
+            header.set_sensitive(true); // no log shows it
+            (host, header)
+        });
+        self
     }
 
     /// Posts an offer, and follows redirects.
@@ -222,6 +238,11 @@ impl Client {
         let mut request = Request::builder().method(method).uri(url);
         if !content_type.is_empty() {
             request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        if let Some((host, token)) = &self.token
+            && url.authority() == Some(host)
+        {
+            request = request.header(header::AUTHORIZATION, token.clone());
         }
         let request = request
             .header(header::USER_AGENT, concat!("halloo/", env!("CARGO_PKG_VERSION")))

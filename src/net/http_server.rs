@@ -28,11 +28,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::driver::Handle;
 use crate::signal::origin::Policy;
+use crate::signal::token::Token;
 
 /// An open port, not yet served.
 #[derive(Debug)]
@@ -42,6 +43,16 @@ pub struct Server {
     policy: Policy,
     /// Places for those who follow a call's events: each takes a connection for as long as the call.
     followers: Arc<Semaphore>,
+    guesses: Arc<Mutex<()>>,
+}
+
+/// Who may call.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// `--allow-origin`
+    pub allowed: Vec<String>,
+    /// `--token`
+    pub token: Option<Token>,
 }
 
 /// What each request on a connection needs to know.
@@ -52,21 +63,24 @@ struct Context {
     /// The other end.
     remote: SocketAddr,
     followers: Arc<Semaphore>,
+    /// Held while a wrong token is answered: those who guess wait for each other, and nobody else does.
+    guesses: Arc<Mutex<()>>,
     /// Ends this connection at once: for a reader that doesn't read.
     cut: Arc<Notify>,
 }
 
 impl Server {
-    /// Opens the port. `allowed` are the origins of `--allow-origin`.
+    /// Opens the port.
     ///
     /// # Errors
     /// The port is in use, or the address is not ours.
-    pub async fn bind(bind: SocketAddr, allowed: Vec<String>) -> io::Result<Self> {
+    pub async fn bind(bind: SocketAddr, access: Access) -> io::Result<Self> {
         let listener = TcpListener::bind(bind).await?;
         let local = listener.local_addr()?;
-        let policy = Policy { names: own_names(), addresses: own_addresses(), allowed };
+        let Access { allowed, token } = access;
+        let policy = Policy { names: own_names(), addresses: own_addresses(), allowed, token };
         let followers = Arc::new(Semaphore::new(FOLLOWERS));
-        Ok(Self { listener, local, policy, followers })
+        Ok(Self { listener, local, policy, followers, guesses: Arc::default() })
     }
 
     /// Where it listens; the real port if 0 was asked for.
@@ -143,6 +157,7 @@ impl Server {
             policy: Arc::new(policy),
             remote,
             followers: Arc::clone(&self.followers),
+            guesses: Arc::clone(&self.guesses),
             cut: Arc::clone(&cut),
         };
         async move {

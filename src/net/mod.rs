@@ -10,7 +10,7 @@
 //! this machine's addresses a call may use.
 //!
 //! Calls come in over HTTP by [`http_server`], which carries [`crate::signal`], and go out by
-//! [`http_client`] to a [`target`].
+//! [`http_client`] to a [`target`]; a [`secret`] may be asked for on the way.
 //!
 //! Read first: [`driver`]. Then [`udp`], [`sound`]. Next layer: [`crate::cli`].
 
@@ -19,6 +19,7 @@ pub mod http_client;
 pub mod http_server;
 pub mod impair;
 pub mod interfaces;
+pub mod secret;
 pub mod sound;
 pub mod target;
 pub mod udp;

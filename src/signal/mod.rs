@@ -3,11 +3,12 @@
 //! WHIP, RFC 9725, both ways: an HTTP POST carries an offer and brings back the answer; a URL of the
 //! call's own then takes candidates (PATCH) and the hang-up (DELETE). Beside it what aiortc's example
 //! page speaks ([`offer`]), JSON that tells about calls ([`calls`]), and their [`events`] as they
-//! happen. Errors are problem documents ([`problem`], RFC 9457). Left out: bearer tokens, `Link: rel="ice-server"`.
+//! happen. Errors are problem documents ([`problem`], RFC 9457). Left out: `Link: rel="ice-server"`.
 //!
 //! No IO here. [`route`] turns a request into a [`Step`]: either the response, or an [`Ask`] that
 //! names what the driver of the calls must do first. The file that made the ask also turns its
-//! result into the response. `net::http_server` carries both ways; [`origin`] is asked before.
+//! result into the response. `net::http_server` carries both ways; [`origin`] and [`token`] are asked
+//! before.
 //!
 //! ```text
 //! request -> origin::judge -> route -> Respond(response)
@@ -20,6 +21,7 @@ pub mod events;
 pub mod offer;
 pub mod origin;
 pub mod problem;
+pub mod token;
 pub mod whip;
 
 pub use problem::Problem;

@@ -10,6 +10,7 @@
 //! RFC 6454 (origins), RFC 9110 section 7.2 (Host), the Fetch standard (CORS).
 //! Comes from `net::http_server` with the request's head; goes to [`super::route`] or is the end.
 
+use super::token::{Bearing, Token};
 use super::{Problem, Response};
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -22,6 +23,8 @@ pub struct Head<'a> {
     pub host: Option<&'a str>,
     /// Whether the request bears marks that only browsers leave ([`BROWSER_MARKS`]).
     pub browser: Browser,
+    /// Whether it bears the token: who was told the secret may call from anywhere.
+    pub bearing: Bearing,
 }
 
 /// Whether a request seems to come from a browser.
@@ -46,6 +49,8 @@ pub struct Policy {
     pub addresses: Vec<IpAddr>,
     /// What `--allow-origin` gave; `*` allows any.
     pub allowed: Vec<String>,
+    /// What `--token` gave.
+    pub token: Option<Token>,
 }
 
 /// What the rule says about one request.
@@ -82,9 +87,10 @@ pub enum Why {
 #[must_use]
 pub fn judge(head: &Head<'_>, policy: &Policy) -> Verdict {
     let host = head.host.unwrap_or_default();
+    let is_trusted = matches!(head.bearing, Bearing::Right | Bearing::Promised);
     let Some(origin) = head.origin else {
         return match head.browser {
-            Browser::Marked if !policy.is_this_machine(host) => {
+            Browser::Marked if !is_trusted && !policy.is_this_machine(host) => {
                 Verdict::Refused(Why::ForeignHost(host.to_owned()))
             }
             _ => Verdict::Own,
@@ -96,8 +102,10 @@ pub fn judge(head: &Head<'_>, policy: &Policy) -> Verdict {
     match serialized_host(origin) {
         Some(named) if named == without_default_port(host) => match policy.is_this_machine(host) {
             true => Verdict::Own,
+            false if is_trusted => Verdict::Own,
             false => Verdict::Refused(Why::ForeignHost(host.to_owned())),
         },
+        _ if is_trusted => Verdict::Allowed(origin.to_owned()),
         _ => Verdict::Refused(Why::ForeignOrigin(origin.to_owned())),
     }
 }
@@ -143,7 +151,8 @@ impl Verdict {
     pub fn mark_preflight(&self, response: &mut Response, methods: &str) {
         if let Self::Allowed(_) = self {
             response.header("Access-Control-Allow-Methods", methods);
-            response.header("Access-Control-Allow-Headers", "Content-Type, If-Match");
+            response
+                .header("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match");
             // Chromium asks before a public page may reach a loopback or private address.
             response.header("Access-Control-Allow-Private-Network", "true");
             response.header("Access-Control-Max-Age", "600");
@@ -155,7 +164,7 @@ impl From<&Why> for Problem {
     fn from(why: &Why) -> Self {
         match why {
             Why::ForeignOrigin(origin) => Self::new(403, "This page may not call here").detail(
-                format!("the origin {origin:?} is not halloo's own page; --allow-origin allows it"),
+                format!("the origin {origin:?} is not halloo's own page; --allow-origin or --token allows it"),
             ),
             Why::ForeignHost(host) => Self::new(403, "This is not the host you asked for")
                 .detail(format!("{host:?} is neither an address nor a name of this machine")),
@@ -208,6 +217,7 @@ mod tests {
             names: vec!["quiet".into(), "quiet.example".into()],
             addresses: vec!["192.0.2.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
             allowed: allowed.iter().map(|&one| one.into()).collect(),
+            token: None,
         }
     }
 
@@ -262,13 +272,39 @@ mod tests {
             (Some("http://any.example"), "x:8080", Marked, &["*"], true),
         ];
         for (origin, host, browser, allowed, served) in cases {
-            let head = Head { origin: *origin, host: Some(host), browser: *browser };
+            let head = Head {
+                origin: *origin,
+                host: Some(host),
+                browser: *browser,
+                bearing: Bearing::Nothing,
+            };
             let verdict = judge(&head, &policy(allowed));
             let refused = matches!(verdict, Verdict::Refused(_));
             assert_eq!(
                 !refused, *served,
                 "{origin:?} to {host:?} allowing {allowed:?}: {verdict:?}"
             );
+        }
+    }
+
+    #[test]
+    fn who_bears_the_token_may_call_from_anywhere() {
+        let judged = |origin, host, bearing| {
+            let head = Head { origin, host: Some(host), browser: Browser::Marked, bearing };
+            judge(&head, &policy(&[]))
+        };
+        let evil = Some("http://evil.example");
+        for bearing in [Bearing::Right, Bearing::Promised] {
+            let allowed = Verdict::Allowed("http://evil.example".into());
+            assert_eq!(judged(evil, "127.0.0.1:8080", bearing), allowed);
+            assert_eq!(judged(evil, "evil.example", bearing), Verdict::Own);
+            assert_eq!(judged(None, "evil.example", bearing), Verdict::Own);
+        }
+        for bearing in [Bearing::Nothing, Bearing::Wrong] {
+            for (origin, host) in [(evil, "127.0.0.1"), (evil, "evil.example"), (None, "evil")] {
+                let verdict = judged(origin, host, bearing);
+                assert!(matches!(verdict, Verdict::Refused(_)), "{origin:?} {host}: {verdict:?}");
+            }
         }
     }
 

@@ -1,27 +1,31 @@
 //! One request: judged, read, routed, asked of the driver, answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::time::sleep;
 
 use super::events::{Outgoing, stream};
 use super::{Context, body, page};
 use crate::net::driver::{CallId, CallState, CallSummary, Caller, Refusal};
 use crate::net::world::World;
 use crate::sdp::{Description, Fragment};
-use crate::signal::origin::{self, BROWSER_MARKS, Browser, Head, Verdict};
+use crate::signal::origin::{self, BROWSER_MARKS, Browser, Head, Policy, Verdict};
+use crate::signal::token::Bearing;
 use crate::signal::whip::{self, Exchange};
 use crate::signal::{self, Ask, Dialect, Place, Problem, Step, calls, events, offer};
 
 /// Answers one request. Whatever it holds, there is an answer.
 pub(super) async fn answer(context: Context, request: Request<Incoming>) -> Response<Outgoing> {
-    let verdict = origin::judge(&head(&request), &context.policy);
+    let head = head(&request, &context.policy);
+    let (verdict, bearing) = (origin::judge(&head, &context.policy), head.bearing);
     let served = match &verdict {
         Verdict::Refused(why) => Err(Problem::from(why)),
-        Verdict::Own | Verdict::Allowed(_) => served(&context, request, &verdict).await,
+        Verdict::Own | Verdict::Allowed(_) => served(&context, request, &verdict, bearing).await,
     };
     let mut answer = served.unwrap_or_else(|problem| problem.into_response().into());
     verdict.mark(&mut answer.response);
@@ -40,7 +44,7 @@ impl From<signal::Response> for Answer {
     }
 }
 
-fn head(request: &Request<Incoming>) -> Head<'_> {
+fn head<'a>(request: &'a Request<Incoming>, policy: &Policy) -> Head<'a> {
     let marked = BROWSER_MARKS.iter().any(|name| request.headers().contains_key(*name));
     Head {
         origin: text_of(request.headers(), &header::ORIGIN),
@@ -50,7 +54,22 @@ fn head(request: &Request<Incoming>) -> Head<'_> {
             None => text_of(request.headers(), &header::HOST),
         },
         browser: if marked { Browser::Marked } else { Browser::Unmarked },
+        bearing: bearing(request, policy),
     }
+}
+
+fn bearing(request: &Request<Incoming>, policy: &Policy) -> Bearing {
+    let Some(token) = &policy.token else { return Bearing::Nothing };
+    let headers = request.headers();
+    // A preflight can't bear the token itself; it names the headers that will come.
+    let promised = text_of(headers, &header::ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
+    let mut promised = promised.split(',').map(str::trim);
+    if request.method() == Method::OPTIONS
+        && promised.any(|name| name.eq_ignore_ascii_case(header::AUTHORIZATION.as_str()))
+    {
+        return Bearing::Promised;
+    }
+    token.borne_by(headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes))
 }
 
 /// A header as text; one that is no text is as good as `""`, which matches nothing.
@@ -62,6 +81,7 @@ async fn served(
     context: &Context,
     request: Request<Incoming>,
     verdict: &Verdict,
+    bearing: Bearing,
 ) -> Result<Answer, Problem> {
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.as_str(), head.uri.path());
@@ -71,6 +91,16 @@ async fn served(
         return Ok(file.into());
     }
     let waits = head.headers.contains_key(header::EXPECT);
+    if context.policy.token.is_some() && bearing != Bearing::Right && method != "OPTIONS" {
+        if bearing == Bearing::Wrong {
+            let _others_who_guess = context.guesses.lock().await;
+            sleep(BETWEEN_GUESSES).await;
+        }
+        if !waits {
+            let _taken_so_that_the_answer_is_read = body::read(body, waits).await;
+        }
+        return Err(Problem::unauthorized(bearing));
+    }
     let body = body::read(body, waits).await?;
     let if_match = text_of(&head.headers, &header::IF_MATCH);
     // What can't be changed any more is said first, whatever the change would have been.
@@ -263,3 +293,6 @@ fn carried(Answer { response, stream }: Answer) -> Response<Outgoing> {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     carried
 }
+
+/// Ten guesses a second, all who guess together, find no secret worth the name.
+const BETWEEN_GUESSES: Duration = Duration::from_millis(100);
