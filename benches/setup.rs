@@ -11,7 +11,7 @@ use std::time::Duration;
 use halloo::audio::{Channels, sink, source};
 use halloo::net::driver::{Caller, Handle, Options, start};
 use halloo::net::sound::Sound;
-use halloo::peer::event::{Event, MediaFirst};
+use halloo::peer::event::{Event, MediaFirst, Side};
 use tokio::time::timeout;
 
 const CALLS: usize = 100;
@@ -77,7 +77,7 @@ async fn one_call(caller: &Handle, callee: &Handle) -> Times {
                 Event::Media { first: MediaFirst::PacketReceived, ms } => times.received = ms,
                 Event::Media { first: MediaFirst::SoundPlayed, ms } => {
                     times.sound = ms;
-                    caller.hang_up(id).await.unwrap();
+                    caller.hang_up(id, Side::Local).await.unwrap();
                     return times;
                 }
                 Event::Ended { reason, .. } => unreachable!("{reason}"),

@@ -17,7 +17,7 @@ use halloo::ice::PathId;
 use halloo::net::driver::{CallId, CallState, Caller, Handle, Options, Refusal, TimedEvent, start};
 use halloo::net::sound::Sound;
 use halloo::peer::config::Config;
-use halloo::peer::event::{End, Event, MediaFirst, Step};
+use halloo::peer::event::{End, Event, MediaFirst, Side, Step};
 use halloo::peer::{Input, Output, Peer};
 use halloo::sdp::Description;
 use halloo::time::Instant;
@@ -137,7 +137,7 @@ async fn two_drivers_hear_each_others_tones_and_one_hangs_up() {
     let stats = serde_json::to_value(caller.stats(ours).await.unwrap()).unwrap();
     assert!(stats.as_object().unwrap().values().any(|entry| entry["type"] == "inbound-rtp"));
 
-    caller.hang_up(ours).await.unwrap();
+    caller.hang_up(ours, Side::Local).await.unwrap();
     let ended = told(&mut events, ours, |event| matches!(event, Event::Ended { .. })).await;
     assert!(matches!(ended.event, Event::Ended { end: End::HungUp, .. }), "{ended:?}");
     let ended = told(&mut their_events, theirs, |event| matches!(event, Event::Ended { .. })).await;
@@ -150,7 +150,7 @@ async fn two_drivers_hear_each_others_tones_and_one_hangs_up() {
     assert_eq!(summary.state, CallState::Ended);
     assert!(matches!(summary.ended, Some((End::HungUpByPeer, _))));
     assert!(callee.stats(theirs).await.is_ok());
-    assert_eq!(callee.hang_up(theirs).await, Err(Refusal::UnknownCall));
+    assert_eq!(callee.hang_up(theirs, Side::Local).await, Err(Refusal::UnknownCall));
     let (history, _) = callee.follow(theirs).await.unwrap();
     assert!(history.iter().any(|timed| matches!(timed.event, Event::Connected { .. })));
     let first_sound = |timed: &TimedEvent| {
@@ -178,7 +178,7 @@ async fn callers_at_one_time_hear_the_callee_and_not_each_other() {
         listen(events, *id, 2).await;
     }
     for (caller, id, _, heard) in &callers {
-        caller.hang_up(*id).await.unwrap();
+        caller.hang_up(*id, Side::Local).await.unwrap();
         assert_hears(heard, 440.0);
     }
     // One file a call, in the order in which they were connected.
@@ -198,7 +198,7 @@ async fn what_is_heard_comes_back_as_an_echo_and_what_comes_is_reflected() {
         let mut events = caller.events();
         let (id, _) = connected_call(&caller, &callee).await;
         listen(&mut events, id, 3).await;
-        caller.hang_up(id).await.unwrap();
+        caller.hang_up(id, Side::Local).await.unwrap();
         assert_hears(&heard, 523.0);
     }
 }
@@ -309,11 +309,11 @@ async fn no_more_calls_than_allowed_and_bad_requests_disturb_none() {
     let refused = callee.accept_answer(theirs, offer).await.unwrap_err();
     assert!(matches!(refused, Refusal::WrongState { .. }), "{refused:?}");
     let stranger = CallId::from_random([7; 16]);
-    assert_eq!(callee.hang_up(stranger).await, Err(Refusal::UnknownCall));
+    assert_eq!(callee.hang_up(stranger, Side::Local).await, Err(Refusal::UnknownCall));
     listen(&mut events, theirs, 1).await;
     assert_eq!(callee.call(theirs).await.unwrap().state, CallState::Connected);
-    caller.hang_up(ours).await.unwrap();
-    caller.hang_up(second).await.unwrap();
+    caller.hang_up(ours, Side::Local).await.unwrap();
+    caller.hang_up(second, Side::Local).await.unwrap();
     told(&mut events, theirs, |event| matches!(event, Event::Ended { .. })).await;
     connected_call(&caller, &callee).await; // there is room again
 }

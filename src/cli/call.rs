@@ -18,7 +18,7 @@ use super::{Failure, sound};
 use crate::net::driver::{self, CallId, Caller, Handle};
 use crate::net::http_client::{Client, Session, resolve_endpoint};
 use crate::net::target::Endpoint;
-use crate::peer::event::{End, Event, Step};
+use crate::peer::event::{End, Event, Side, Step};
 use crate::sdp::Description;
 
 /// Runs the command.
@@ -130,7 +130,7 @@ async fn follow(
             happened = next(events) => happened,
             () = asked.heard(), if !hanging_up => {
                 hanging_up = true;
-                let _ended_already = calls.hang_up(id).await;
+                let _ended_already = calls.hang_up(id, Side::Local).await;
                 continue;
             }
         };

@@ -8,7 +8,7 @@ use crate::net::driver::run::Life;
 use crate::net::driver::timers::Deadline;
 use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal};
 use crate::net::world;
-use crate::peer::event::End;
+use crate::peer::event::{End, Side};
 use crate::peer::{Input, NegotiateError, Peer};
 use crate::sdp::{Description, Fragment};
 use crate::time::Instant;
@@ -35,7 +35,7 @@ impl Driver {
             Command::ApplyFragment(id, fragment, answer) => {
                 reply(answer, self.apply_fragment(now, id, &fragment));
             }
-            Command::HangUp(id, answer) => reply(answer, self.hang_up(now, id)),
+            Command::HangUp(id, by, answer) => reply(answer, self.hang_up(now, id, by)),
             Command::Calls(answer) => {
                 reply(answer, Ok(self.calls.all().map(Call::summary).collect()));
             }
@@ -108,10 +108,13 @@ impl Driver {
         Ok(taken)
     }
 
-    fn hang_up(&mut self, now: Instant, id: CallId) -> Result<(), Refusal> {
+    fn hang_up(&mut self, now: Instant, id: CallId, by: Side) -> Result<(), Refusal> {
         let key = self.calls.key(id).ok_or(Refusal::UnknownCall)?;
         self.calls.peer(key).ok_or(Refusal::UnknownCall)?;
-        self.close(now, key, End::HungUp, "hung up");
+        match by {
+            Side::Local => self.close(now, key, End::HungUp, "hung up"),
+            Side::Remote => self.close(now, key, End::HungUpByPeer, "the other side hung up"),
+        }
         Ok(())
     }
 

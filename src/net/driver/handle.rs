@@ -7,6 +7,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::net::driver::{CallId, CallSummary, Caller, Refusal, TimedEvent};
 use crate::net::world::World;
+use crate::peer::event::Side;
 use crate::peer::stats::Report;
 use crate::sdp::{Description, Fragment};
 
@@ -29,7 +30,7 @@ pub(super) enum Command {
     AcceptAnswer(CallId, Box<Description>, Answer<()>),
     Renegotiate(CallId, Box<Description>, Answer<Description>),
     ApplyFragment(CallId, Box<Fragment>, Answer<Option<Fragment>>),
-    HangUp(CallId, Answer<()>),
+    HangUp(CallId, Side, Answer<()>),
     Calls(Answer<Vec<CallSummary>>),
     Call(CallId, Answer<CallSummary>),
     Stats(CallId, Answer<Report>),
@@ -95,12 +96,12 @@ impl Handle {
         self.ask(|answer| Command::ApplyFragment(id, Box::new(fragment), answer)).await
     }
 
-    /// Ends a call: RTCP BYE, then DTLS close_notify.
+    /// Ends a call, because we or they hung up: RTCP BYE, then DTLS close_notify.
     ///
     /// # Errors
     /// The call is unknown or has ended.
-    pub async fn hang_up(&self, id: CallId) -> Result<(), Refusal> {
-        self.ask(|answer| Command::HangUp(id, answer)).await
+    pub async fn hang_up(&self, id: CallId, by: Side) -> Result<(), Refusal> {
+        self.ask(|answer| Command::HangUp(id, by, answer)).await
     }
 
     /// Every call, the oldest first; ended ones for another minute.

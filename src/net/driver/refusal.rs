@@ -22,9 +22,9 @@ pub enum Refusal {
         detail: String,
     },
     /// As many calls run as may.
-    #[error("{limit} calls are running, and no more are taken")]
+    #[error("no more than {limit} calls at once are taken")]
     TooMany {
-        /// How many run.
+        /// How many may run.
         limit: usize,
         /// When to try again.
         retry_after: Duration,

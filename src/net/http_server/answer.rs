@@ -13,6 +13,7 @@ use super::events::{Outgoing, stream};
 use super::{Context, body, page};
 use crate::net::driver::{CallId, CallState, CallSummary, Caller, Refusal};
 use crate::net::world::World;
+use crate::peer::event::Side;
 use crate::sdp::{Description, Fragment};
 use crate::signal::origin::{self, BROWSER_MARKS, Browser, Head, Policy, Verdict};
 use crate::signal::token::Bearing;
@@ -158,7 +159,10 @@ async fn perform(context: &Context, ask: Ask, if_match: Option<&str>) -> Result<
         Ask::Exchange(id, sdp, exchange) => exchanged(context, &id, *sdp, exchange).await,
         Ask::Fragment(id, fragment) => trickled(context, &id, *fragment, if_match).await,
         Ask::HangUp(id) => {
-            driver.hang_up(named(&id)?).await.map_err(|refusal| problem(refusal, &id))?;
+            driver
+                .hang_up(named(&id)?, Side::Remote)
+                .await
+                .map_err(|refusal| problem(refusal, &id))?;
             Ok(whip::hung_up())
         }
         Ask::Calls => {
@@ -247,7 +251,7 @@ fn problem(refusal: Refusal, id: &str) -> Problem {
             Problem::new(406, "No usable audio in the offer").detail(detail)
         }
         Refusal::TooMany { limit, retry_after } => Problem::new(503, "Too many calls")
-            .detail(format!("{limit} calls are running, and no more are taken"))
+            .detail(format!("no more than {limit} at once are taken"))
             .header("Retry-After", retry_after.as_secs().max(1).to_string()),
         Refusal::WrongState { detail } => Problem::new(409, "Not now").detail(detail),
         Refusal::System { detail } => {
