@@ -35,8 +35,8 @@
 //! # Ok::<(), halloo::peer::NegotiateError>(())
 //! ```
 //!
-//! Read first: [`demux`], `transport.rs`, then `negotiate.rs`; `send.rs` and `receive.rs` for the sound, `call.rs`
-//! for how a call goes from its first description to its end. Next layer: [`crate::signal`].
+//! Read first: [`demux`], `transport.rs`, then `negotiate.rs`; `send.rs` and `receive.rs` for the sound,
+//! `call.rs` for how a call goes from its first description to its end. Next layer: [`crate::signal`].
 
 mod call;
 pub mod config;

@@ -1,8 +1,8 @@
 //! RTCP: what we tell about the sound that comes and goes, and what we are told (RFC 3550 section 6).
 //!
 //! About once a second a compound leaves: SR if we sent sound since the last one or the one before, else
-//! RR; a block about what we hear; our name. The other side's reports tell how our sound arrives: the loss sets how much
-//! FEC the encoder makes ready, and LSR and DLSR give the round trip.
+//! RR; a block about what we hear; our name. The other side's reports tell how our sound arrives: the
+//! loss sets how much FEC the encoder makes ready, and LSR and DLSR give the round trip.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@
 //! everything else follows: jitter moves the target; a sound card that runs faster or slower than the
 //! sender moves the lag; a path that gets longer or shorter moves the fastest transit. NetEq (libwebrtc)
 //! measures alike; unlike it, this file forgets after a fixed number of packets and knows no fractions.
-//! Read next: `mod.rs`.
+//! Read next: `playout.rs`.
 
 /// Everything measured about arrivals and asking.
 #[derive(Clone, Debug)]

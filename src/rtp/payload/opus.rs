@@ -7,7 +7,8 @@
 //! +---------+-+---+
 //! ```
 //! Frames in a packet of code 2 and 3 have lengths in front, of one byte, or of two from 252 on.
-//! Comes from the packet's payload; goes to `jitter`, as a duration. Read next: `red.rs`.
+//! Comes from the packet's payload; goes to `jitter`, and on to the decoder, as a duration. Read
+//! next: `red.rs`.
 
 use crate::wire::{ParseError, Reader};
 

@@ -8,7 +8,8 @@
 //! | 4: NTP time (8)          5: SSRC, LRR, DLRR (4 each), many    |
 //! ```
 //! A receiver sends its time in a block 4; the sender answers in a block 5, as LSR and DLSR would.
-//! halloo sends sound in both directions and needs neither; others put them behind their reports. Read next: `write.rs`.
+//! halloo sends sound in both directions and needs neither; others put them behind their reports. Read
+//! next: `write.rs`.
 
 use crate::time::NtpTime;
 use crate::wire::{ParseError, Reader};
