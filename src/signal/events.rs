@@ -6,7 +6,7 @@
 //! ```
 //! The format is that of the HTML standard, section 9.2. Its own `event:` field is left out on purpose:
 //! a browser's `EventSource` then gives every event to one `onmessage`, and the JSON has the name anyway.
-//! It is the same JSON that `--json` prints, made by [`line`].
+//! It is the same JSON that `--json` prints, made by [`line()`].
 //!
 //! Comes from [`super::route`] as `Ask::Events`; `net::http_server` carries the stream. Read next:
 //! `problem.rs`.
