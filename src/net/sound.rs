@@ -119,7 +119,9 @@ impl Sound {
 
     /// The sound of a call that has just been connected, and what a person should know about it.
     pub(crate) fn voice(&mut self, now: Instant, id: CallId) -> (Voice, Vec<String>) {
-        self.pace.get_or_insert(Pace::from(now + Frame::DURATION));
+        if !self.is_mirror() {
+            self.pace.get_or_insert(Pace::from(now + Frame::DURATION));
+        }
         self.recorded += 1;
         Voice::new(&self.input, &self.output, self.channels, id, self.recorded)
     }
@@ -147,11 +149,12 @@ impl Sound {
         Due { play: self.frames_to_play(now, ticks), speak }
     }
 
+    /// What is reflected was never decoded; with nowhere to go it isn't at all, and no timer runs.
+    fn is_mirror(&self) -> bool {
+        self.output == sink::Spec::Null && self.input == source::Spec::Reflect
+    }
+
     fn frames_to_play(&mut self, now: Instant, ticks: usize) -> usize {
-        // What is reflected was never decoded; with nowhere to go it isn't now either.
-        if self.output == sink::Spec::Null && self.input == source::Spec::Reflect {
-            return 0;
-        }
         self.loudspeaker.wanted(now).unwrap_or(ticks)
     }
 
