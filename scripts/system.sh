@@ -79,6 +79,7 @@ need_to_build() {
 need_to_test() {
     need 'has chromium || has chromium-browser || has google-chrome' chromium 'calls from a browser'
     need 'has node' nodejs 'checks the page'
+    need 'has npm' npm 'calls with stacks written for node'
     need "python3 -c 'import venv, ensurepip'" python3-venv 'calls with aiortc'
     if [ "$(uname -s)" = Linux ]; then
         need 'has pulseaudio' pulseaudio 'a sound card in software'
