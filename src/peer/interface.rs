@@ -36,6 +36,29 @@ pub enum Input<'a> {
     Close,
 }
 
+/// What was dropped, by reason: what strangers, accidents and bad networks send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Sealed packets that were seen before, or are older than the replay window.
+    pub replayed: u64,
+    /// Sealed packets that are forged, damaged, or of another call.
+    pub forged: u64,
+    /// Packets that are not what their first bytes say.
+    pub malformed: u64,
+    /// Media and DTLS from an address that no authenticated check came from.
+    pub unproven: u64,
+    /// Media that came before the keys, beyond what is kept.
+    pub surplus_early: u64,
+    /// Authentic packets of a payload type that nobody agreed to.
+    pub unknown_format: u64,
+    /// Authentic packets that name a section that was refused.
+    pub other_section: u64,
+    /// Authentic packets of a second source that talks beside the first.
+    pub other_source: u64,
+    /// Connectivity checks and their answers.
+    pub ice: crate::ice::Dropped,
+}
+
 /// What a peer asks of the world.
 #[derive(Debug)]
 pub enum Output<'a> {

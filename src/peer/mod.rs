@@ -55,6 +55,6 @@ mod translate;
 mod transport;
 
 pub use call::Peer;
-pub use interface::{Input, Output};
+pub use interface::{Dropped, Input, Output};
 pub use negotiate::NegotiateError;
 pub use router::{Route, Router};

@@ -90,6 +90,8 @@ pub(super) struct Counters {
     pub(super) malformed: u64,
     /// From an address that no authenticated check came from.
     pub(super) unproven: u64,
+    /// Before the keys, beyond what is kept.
+    pub(super) surplus_early: u64,
     /// Nothing could be sent: no pair, or consent was lost.
     pub(super) unsendable: u64,
 }
@@ -161,7 +163,10 @@ impl Transport {
         self.count_received(bytes);
         match &mut self.handshake {
             Some(handshake) => handshake.handle_input(now, DtlsInput::Datagram(bytes)),
-            None => self.early_dtls.keep(bytes),
+            None => {
+                let kept = self.early_dtls.keep(bytes);
+                self.counters.surplus_early += u64::from(!kept);
+            }
         }
     }
 
@@ -182,7 +187,8 @@ impl Transport {
         unprotect: impl FnOnce(&mut Inbound, &mut [u8]) -> Result<usize, SrtpError>,
     ) -> Option<&'a [u8]> {
         let Some((_, inbound)) = &mut self.srtp else {
-            self.early_media.keep(packet);
+            let kept = self.early_media.keep(packet);
+            self.counters.surplus_early += u64::from(!kept);
             return None;
         };
         let opened = unprotect(inbound, packet);
@@ -371,9 +377,12 @@ impl Early {
         Self { kept: VecDeque::new(), most }
     }
 
-    fn keep(&mut self, datagram: &[u8]) {
-        if self.kept.len() < self.most {
+    /// Says whether there was room.
+    fn keep(&mut self, datagram: &[u8]) -> bool {
+        let room = self.kept.len() < self.most;
+        if room {
             self.kept.push_back(datagram.to_vec());
         }
+        room
     }
 }

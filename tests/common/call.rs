@@ -57,10 +57,16 @@ pub struct Side {
     pub heard: Vec<f32>,
     /// Pitch of the tone they make; 0 is silence.
     pub tone: f32,
+    /// How many multiples of it sound with it: a tone has 1, a voice many, and four syllables a second.
+    pub overtones: u16,
     /// Pitch of a second tone, on the right: they speak in stereo.
     pub right: Option<f32>,
     /// Every sample heard on the right, if it is heard in stereo.
     pub heard_right: Vec<f32>,
+    /// Whether they speak at all: without, a long call is run through quickly.
+    pub has_microphone: bool,
+    /// Whether they listen.
+    pub has_loudspeaker: bool,
     /// Mono or stereo loudspeakers.
     pub loudspeakers: Channels,
     spoken: usize,
@@ -69,6 +75,9 @@ pub struct Side {
 
 /// Looks at, may change, and may lose (by false) a datagram that somebody hands over.
 pub type Filter = Box<dyn FnMut(Instant, Who, &mut Vec<u8>) -> bool>;
+
+/// How much longer a datagram takes that somebody hands over.
+pub type Detour = Box<dyn FnMut(Who, &[u8]) -> Duration>;
 
 /// A call between two.
 pub struct Call {
@@ -82,6 +91,10 @@ pub struct Call {
     pub trace: Vec<(Instant, Who, Option<Protocol>, usize)>,
     /// What becomes of a datagram beside the impairment: false loses it.
     pub filter: Filter,
+    /// What a datagram takes longer than the impairment says.
+    pub detour: Detour,
+    /// Looks at every datagram as it arrives.
+    pub arrival: Filter,
     to_bob: Link,
     to_alice: Link,
     delay: Duration,
@@ -107,6 +120,8 @@ impl Call {
             bob: Side::new(bob, seed * 2 + 1, [192, 0, 2, 2], 660.0),
             trace: Vec::new(),
             filter: Box::new(|_, _, _| true),
+            detour: Box::new(|_, _| Duration::ZERO),
+            arrival: Box::new(|_, _, _| true),
             to_bob: Link::new(&impairment, Direction::Out),
             to_alice: Link::new(&impairment, Direction::In),
             delay: impairment.delay,
@@ -228,6 +243,9 @@ impl Call {
     fn deliver_one(&mut self) {
         let Some((_, (to, mut bytes))) = self.under_way.pop_first() else { return };
         let (now, from) = (self.now, self.side(to.other()).addr);
+        if !(self.arrival)(now, to.other(), &mut bytes) {
+            return;
+        }
         let input = Input::Datagram { path: PathId(0), from, bytes: &mut bytes };
         self.side(to).peer.handle_input(now, input);
     }
@@ -255,9 +273,10 @@ impl Call {
             Some(Protocol::Dtls) => vec![self.now + self.delay],
             _ => link.carry(self.now).collect(),
         };
+        let longer = (self.detour)(who, &bytes);
         for at in arrivals {
             self.handed_over += 1;
-            self.under_way.insert((at, self.handed_over), (who.other(), bytes.clone()));
+            self.under_way.insert((at + longer, self.handed_over), (who.other(), bytes.clone()));
         }
     }
 }
@@ -275,8 +294,11 @@ impl Side {
             events: vec![],
             heard: vec![],
             tone,
+            overtones: 1,
             right: None,
             heard_right: vec![],
+            has_microphone: true,
+            has_loudspeaker: true,
             loudspeakers: config.opus.channels(),
             spoken: 0,
             timeout: None,
@@ -316,24 +338,46 @@ impl Side {
 
     /// Ten milliseconds go in by the microphone and come out of the loudspeaker.
     fn sound(&mut self, now: Instant) {
+        if self.has_microphone {
+            let frame = self.spoken_frame();
+            self.peer.handle_input(now, Input::Audio(&frame));
+        }
+        if self.has_loudspeaker {
+            self.listen(now);
+        }
+    }
+
+    fn spoken_frame(&mut self) -> Frame {
         let channels = if self.right.is_some() { Channels::Stereo } else { Channels::Mono };
         let mut frame = Frame::silence(channels);
         let pitches = [self.tone, self.right.unwrap_or(self.tone)];
-        for samples in frame.samples_mut().chunks_mut(channels.count()) {
+        let silent = pitches == [0.0; 2];
+        for samples in frame.samples_mut().chunks_mut(channels.count()).filter(|_| !silent) {
             for (sample, pitch) in samples.iter_mut().zip(pitches) {
                 // Each pitch is a whole number of hertz: after a second all is as it was.
                 let cycles = (self.spoken % 48_000) as f32 * pitch / 48_000.0;
-                *sample = 0.5 * (cycles.fract() * std::f32::consts::TAU).sin();
+                let overtone = |n: u16| (cycles * f32::from(n)).fract() * std::f32::consts::TAU;
+                let sum: f32 = (1..=self.overtones).map(|n| overtone(n).sin() / f32::from(n)).sum();
+                let syllable =
+                    if self.overtones == 1 { 1.0 } else { (cycles * 4.0 / pitch).fract() };
+                *sample = 0.5 * sum * syllable;
             }
             self.spoken += 1;
         }
-        self.peer.handle_input(now, Input::Audio(&frame));
+        frame
+    }
+
+    fn listen(&mut self, now: Instant) {
         let mut frame = Frame::silence(self.loudspeakers);
         self.peer.play(now, &mut frame);
-        let left = frame.samples().iter().step_by(self.loudspeakers.count());
-        self.heard.extend(left);
         if self.loudspeakers == Channels::Stereo {
+            self.heard.extend(frame.samples().iter().step_by(2));
             self.heard_right.extend(frame.samples().iter().skip(1).step_by(2));
+        } else {
+            self.heard.extend_from_slice(frame.samples());
+        }
+        if self.heard.len() > 60 * 48_000 {
+            self.heard.drain(..30 * 48_000); // calls of hours would fill the memory
         }
     }
 

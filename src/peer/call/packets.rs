@@ -8,12 +8,32 @@ use crate::ice::{self, PathId};
 use crate::peer::config::Sending;
 use crate::peer::demux::{self, Protocol};
 use crate::peer::event::MediaFirst;
+use crate::peer::interface::Dropped;
 use crate::peer::receive::Heard;
 use crate::peer::report::{Leave, Presence};
 use crate::rtp::{Conflict, Header};
 use crate::time::{Instant, NtpTime};
 
 impl Peer {
+    /// What was dropped so far.
+    #[must_use]
+    pub fn dropped(&self) -> Dropped {
+        let ignored = self.receiver.ignored;
+        let counters = self.transport.as_ref().map(|transport| transport.counters);
+        let counters = counters.unwrap_or_default();
+        Dropped {
+            replayed: counters.replayed,
+            forged: counters.forged,
+            malformed: counters.malformed + ignored.malformed + self.reports.malformed,
+            unproven: counters.unproven,
+            surplus_early: counters.surplus_early,
+            unknown_format: ignored.unknown_format,
+            other_section: ignored.other_section,
+            other_source: ignored.other_source,
+            ice: self.transport.as_ref().map(|t| *t.agent.dropped()).unwrap_or_default(),
+        }
+    }
+
     pub(super) fn datagram(
         &mut self,
         now: Instant,
