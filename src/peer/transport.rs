@@ -237,12 +237,11 @@ impl Transport {
     ) -> Option<usize> {
         let length = packet.len();
         packet.resize(length + TRAILER, 0);
-        let pair = self.agent.send_pair();
-        let sealed = self
-            .srtp
-            .as_mut()
-            .and_then(|(outbound, _)| protect(outbound, &mut packet, length).ok());
-        let (Some((path, to)), Some(sealed)) = (pair, sealed) else {
+        let route = self.agent.send_pair().zip(self.srtp.as_mut());
+        let sealed = route.and_then(|(pair, (outbound, _))| {
+            Some((pair, protect(outbound, &mut packet, length).ok()?))
+        });
+        let Some(((path, to), sealed)) = sealed else {
             self.counters.unsendable += 1;
             outbox.recycle(packet);
             return None;

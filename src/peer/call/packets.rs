@@ -152,12 +152,15 @@ impl Peer {
         let clocks = (now, self.ntp(now));
         let (sender, receiver) = (&self.sender, &mut self.receiver);
         let written = self.reports.write(clocks, sender, receiver, leave, &mut buffer);
-        let (Ok(()), Some(transport)) = (written, &mut self.transport) else {
-            return self.outbox.recycle(buffer);
+        let sent = match (written, &mut self.transport) {
+            (Ok(()), Some(transport)) => transport.send_rtcp(&mut self.outbox, buffer),
+            _ => {
+                self.outbox.recycle(buffer);
+                None
+            }
         };
-        if let Some(bytes) = transport.send_rtcp(&mut self.outbox, buffer) {
-            self.reports.sent(now, bytes);
-        }
+        // Where nothing can be sent the next one is due no earlier for that.
+        self.reports.sent(now, sent.unwrap_or_default());
     }
 
     fn ntp(&self, now: Instant) -> NtpTime {
