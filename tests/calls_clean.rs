@@ -122,6 +122,10 @@ fn each_codec_carries_the_tones() {
         call.connect();
         call.run_for(Duration::from_secs(3));
         assert_both_hear_the_others_tone(&call);
+        for side in [&call.alice, &call.bob] {
+            let others = 1_100.0 - f64::from(side.tone);
+            assert_eq!(side.heard_last(1.0).glitches(others), 0, "{codec:?}, {others} Hz");
+        }
         let mime = call.alice.stat(call.now, "codec", "mimeType");
         let name = mime.as_str().unwrap().rsplit('/').next().unwrap().to_lowercase();
         assert_eq!(name, format!("{codec:?}").to_lowercase());
