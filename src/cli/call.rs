@@ -38,8 +38,8 @@ pub async fn run(options: CallOptions, endpoint: Endpoint) -> Result<(), Failure
     let calls = driver::start(options.media.driver(), sound(&options.media)?)?;
     let mut events = calls.events();
     let client = match &options.token {
-        None => Client::new(options.media.timeout),
-        Some(token) => Client::new(options.media.timeout).bearing(token, &endpoint),
+        None => Client::new(patience(options.media.timeout)),
+        Some(token) => Client::new(patience(options.media.timeout)).bearing(token, &endpoint),
     };
     show.line(calls.world().now(), None, &format!("calling {endpoint}"));
     let done = async {
@@ -158,6 +158,11 @@ fn interrupted() -> Failure {
     )
 }
 
+/// A person at the other side may let it ring for 60 s; who is in more of a hurry says so.
+fn patience(limit: Duration) -> Duration {
+    if limit < RINGS_FOR { limit } else { limit.max(RINGS_FOR + Duration::from_secs(20)) }
+}
+
 /// Whoever reads a token on its way can use it (RFC 6750 section 5.3).
 fn in_the_clear(endpoint: &Endpoint) -> Failure {
     Failure::at(
@@ -167,6 +172,8 @@ fn in_the_clear(endpoint: &Endpoint) -> Failure {
     )
 }
 
+/// From so long a `--timeout` on (it is the default), ringing is waited out.
+const RINGS_FOR: Duration = Duration::from_secs(45);
 /// BYE and close_notify leave at once; what has not left by then will not.
 const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
 

@@ -6,12 +6,14 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::options::ListenOptions;
-use super::show::{Show, tell_all};
+use super::doorbell::Doorbell;
+use super::keys::{Keys, is_person_there};
+use super::options::{Answer, ListenOptions};
+use super::show::{Events, Show, next};
 use super::signals::Asked;
 use super::{Failure, sound};
-use crate::net::driver;
-use crate::net::http_server::{Access, Server};
+use crate::net::driver::{self, Handle};
+use crate::net::http_server::{Access, Answering, Server};
 use crate::peer::event::Step;
 use crate::signal::token::Token;
 
@@ -22,9 +24,11 @@ use crate::signal::token::Token;
 pub async fn run(options: ListenOptions) -> Result<(), Failure> {
     let show = Show::new(options.telling);
     let mut asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
+    let answering = answering(options.answer);
     let access = Access {
         allowed: options.allow_origin.clone(),
         token: options.token.as_ref().map(|secret| Token::new(secret.reveal())),
+        answering,
     };
     // The port first: with it taken, no microphone is opened.
     let server =
@@ -38,26 +42,55 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
     let serving = tokio::spawn(server.run(calls.clone(), async move {
         let _sent_or_dropped = ended.await;
     }));
+    let mut doorbell = Doorbell::new(match answering {
+        Answering::Auto => Keys::none(),
+        Answering::Ask | Answering::AskOthers => Keys::listen(),
+    });
     show.listening(calls.world().now(), urls);
-    if !options.bind.ip().is_loopback() && options.token.is_none() {
+    if !options.bind.ip().is_loopback() && options.token.is_none() && answering == Answering::Auto {
         let note = "note: whoever reaches this port can call, and hears what --input sends";
         show.line(calls.world().now(), None, note);
     }
     let done = tokio::select! {
         () = asked.heard() => Ok(()),
-        () = tell_all(&show, &mut events) => {
+        () = attend(&show, &calls, &mut events, &mut doorbell) => {
             Err(Failure::machine("no more calls", &"the loop of all calls has ended"))
         }
     };
     drop(end);
     tokio::select! {
         _ = timeout(HANG_UP_WITHIN, calls.shutdown()) => {}
-        () = tell_all(&show, &mut events) => {}
+        () = attend(&show, &calls, &mut events, &mut doorbell) => {}
     }
     // What the last calls said has been queued before the driver ended.
     show.rest(&mut events);
     let _all_answered = timeout(ANSWER_WITHIN, serving).await;
     done
+}
+
+/// Who is asked before a call is taken: nobody but a person who is there, unless it is wished for.
+fn answering(wish: Option<Answer>) -> Answering {
+    match wish {
+        Some(Answer::Auto) => Answering::Auto,
+        Some(Answer::Ask) => Answering::Ask,
+        None if is_person_there() => Answering::AskOthers,
+        None => Answering::Auto,
+    }
+}
+
+/// Tells what happens in all calls, and lets the person decide on those that ring, until the driver
+/// ends.
+async fn attend(show: &Show, calls: &Handle, events: &mut Events, doorbell: &mut Doorbell) {
+    loop {
+        tokio::select! {
+            happened = next(events) => {
+                let Some((call, timed)) = happened else { return };
+                show.event(Some(call), &timed);
+                doorbell.notice(show, calls, call, &timed).await;
+            }
+            key = doorbell.key() => doorbell.decide(key, show, calls).await,
+        }
+    }
 }
 
 fn port_failure(options: &ListenOptions, error: &io::Error) -> Failure {

@@ -10,7 +10,9 @@
 pub mod call;
 mod check;
 pub mod devices;
+mod doorbell;
 mod failure;
+mod keys;
 pub mod listen;
 mod meter;
 pub mod myself;

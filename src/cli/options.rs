@@ -45,7 +45,7 @@ pub enum Command {
 const LISTEN_EXAMPLES: &str = "\
 Examples:
   halloo listen                          the page is at http://127.0.0.1:8080/
-  halloo listen --bind 0.0.0.0:8080      other computers may call too
+  halloo listen --bind 0.0.0.0:8080      other computers may call too; y or n answers them
   halloo listen --input echo --output null      callers hear themselves
   halloo listen --input tone:440 --output file:heard-{call}.wav --json";
 
@@ -87,6 +87,10 @@ pub struct ListenOptions {
     /// Callers must know it: they send Authorization: Bearer SECRET
     #[arg(long, value_name = "SECRET", env = "HALLOO_TOKEN", hide_env_values = true)]
     pub token: Option<Secret>,
+    /// Take every call, or ask at the terminal (y/n) [default: ask on a terminal for callers from other
+    /// machines, else auto]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub answer: Option<Answer>,
     /// How many calls may run at once
     #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..))]
     pub max_calls: u16,
@@ -96,6 +100,15 @@ pub struct ListenOptions {
     /// What is told.
     #[command(flatten)]
     pub telling: TellingOptions,
+}
+
+/// What happens to a call that comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Answer {
+    /// It is taken.
+    Auto,
+    /// It rings, and a person decides.
+    Ask,
 }
 
 /// `halloo call`.

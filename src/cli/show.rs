@@ -87,6 +87,12 @@ impl Show {
         write_stderr(&format!("{seconds:7.3} s  {short}{}{}", gap(&short), clean(text)));
     }
 
+    /// A question to the person, who is there to answer it, whatever else is told.
+    pub fn ask(&self, question: &str) {
+        self.wipe();
+        write_stderr(&clean(question));
+    }
+
     /// Whether events go out as JSON Lines.
     #[must_use]
     pub const fn is_json(&self) -> bool {
@@ -137,13 +143,6 @@ impl Show {
 
 /// Events as the driver sends them.
 pub type Events = broadcast::Receiver<(CallId, TimedEvent)>;
-
-/// Tells what happens in all calls, until the driver ends.
-pub async fn tell_all(show: &Show, events: &mut Events) {
-    while let Some((call, timed)) = next(events).await {
-        show.event(Some(call), &timed);
-    }
-}
 
 /// The next event; none when the driver has ended. Events that came faster than they could be told
 /// are left out.

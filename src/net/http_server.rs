@@ -31,7 +31,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
-use super::driver::Handle;
+use super::driver::{Caller, Handle};
 use crate::signal::origin::Policy;
 use crate::signal::token::Token;
 
@@ -41,6 +41,7 @@ pub struct Server {
     listener: TcpListener,
     local: SocketAddr,
     policy: Policy,
+    answering: Answering,
     /// Places for those who follow a call's events: each takes a connection for as long as the call.
     followers: Arc<Semaphore>,
     guesses: Arc<Mutex<()>>,
@@ -53,6 +54,30 @@ pub struct Access {
     pub allowed: Vec<String>,
     /// `--token`
     pub token: Option<Token>,
+    /// `--answer`
+    pub answering: Answering,
+}
+
+/// Whether a person is asked before a call is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answering {
+    /// Every call is taken.
+    #[default]
+    Auto,
+    /// Every call rings.
+    Ask,
+    /// Calls from other machines ring.
+    AskOthers,
+}
+
+impl Answering {
+    fn asks(self, caller: &Caller) -> bool {
+        match self {
+            Self::Auto => false,
+            Self::Ask => true,
+            Self::AskOthers => !caller.is_local(),
+        }
+    }
 }
 
 /// What each request on a connection needs to know.
@@ -60,6 +85,7 @@ pub struct Access {
 struct Context {
     calls: Handle,
     policy: Arc<Policy>,
+    answering: Answering,
     /// The other end.
     remote: SocketAddr,
     followers: Arc<Semaphore>,
@@ -77,10 +103,11 @@ impl Server {
     pub async fn bind(bind: SocketAddr, access: Access) -> io::Result<Self> {
         let listener = TcpListener::bind(bind).await?;
         let local = listener.local_addr()?;
-        let Access { allowed, token } = access;
+        let Access { allowed, token, answering } = access;
         let policy = Policy { names: own_names(), addresses: own_addresses(), allowed, token };
         let followers = Arc::new(Semaphore::new(FOLLOWERS));
-        Ok(Self { listener, local, policy, followers, guesses: Arc::default() })
+        let guesses = Arc::default();
+        Ok(Self { listener, local, policy, answering, followers, guesses })
     }
 
     /// Where it listens; the real port if 0 was asked for.
@@ -155,6 +182,7 @@ impl Server {
         let context = Context {
             calls,
             policy: Arc::new(policy),
+            answering: self.answering,
             remote,
             followers: Arc::clone(&self.followers),
             guesses: Arc::clone(&self.guesses),

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::net::driver::timers::Deadline;
-use crate::net::driver::{CallId, CallState, CallSummary, Caller, TimedEvent};
+use crate::net::driver::{CallId, CallState, CallSummary, Caller, Refusal, TimedEvent};
 use crate::net::sound::Voice;
 use crate::peer::Peer;
 use crate::peer::event::{End, Event};
 use crate::peer::stats::Report;
+use crate::sdp::Description;
 use crate::stun::TransactionId;
 use crate::time::Instant;
 
@@ -43,6 +46,13 @@ pub(super) struct Call {
 
 /// What is left of a call depends on whether it runs.
 pub(super) enum Progress {
+    /// A person has yet to take it.
+    Ringing {
+        /// What the caller offers; none if we are to offer.
+        offer: Option<Box<Description>>,
+        /// Who waits for the decision.
+        decided: oneshot::Sender<Result<Description, Refusal>>,
+    },
     /// It does.
     Running {
         /// Its protocols. Boxed: an ended call should weigh little.
@@ -136,7 +146,8 @@ impl Calls {
 
     /// The calls that have not ended.
     pub(super) fn running(&self) -> impl Iterator<Item = CallKey> {
-        let running = self.calls.iter().filter(|(_, call)| call.peer().is_some());
+        let has_ended = |call: &Call| matches!(call.progress, Progress::Ended { .. });
+        let running = self.calls.iter().filter(move |(_, call)| !has_ended(call));
         running.map(|(key, _)| *key)
     }
 }
@@ -145,14 +156,14 @@ impl Call {
     pub(super) fn peer(&self) -> Option<&Peer> {
         match &self.progress {
             Progress::Running { peer, .. } => Some(peer),
-            Progress::Ended { .. } => None,
+            Progress::Ringing { .. } | Progress::Ended { .. } => None,
         }
     }
 
     pub(super) fn peer_mut(&mut self) -> Option<&mut Peer> {
         match &mut self.progress {
             Progress::Running { peer, .. } => Some(peer),
-            Progress::Ended { .. } => None,
+            Progress::Ringing { .. } | Progress::Ended { .. } => None,
         }
     }
 
@@ -204,6 +215,7 @@ impl Call {
 
     pub(super) fn summary(&self) -> CallSummary {
         let (ended, ufrag) = match &self.progress {
+            Progress::Ringing { .. } => (None, String::new()),
             Progress::Running { peer, .. } => (None, peer.ufrag().to_owned()),
             Progress::Ended { end, reason, ufrag, .. } => {
                 (Some((*end, reason.clone())), ufrag.clone())
@@ -223,6 +235,7 @@ impl Call {
     pub(super) fn stats(&self, now: Instant) -> Report {
         match &self.progress {
             Progress::Running { peer, .. } => peer.stats(now),
+            Progress::Ringing { .. } => Report::default(),
             Progress::Ended { stats, .. } => stats.clone(),
         }
     }

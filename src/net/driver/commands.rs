@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use crate::net::driver::calls::{Call, CallKey, Progress};
-use crate::net::driver::handle::{Answer, Command, Followed};
+use crate::net::driver::handle::{Answer, Bell, Command, Followed};
 use crate::net::driver::run::Life;
 use crate::net::driver::timers::Deadline;
 use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal};
 use crate::net::world;
-use crate::peer::event::{End, Side};
+use crate::peer::event::{End, Event, Side};
 use crate::peer::{Input, NegotiateError, Peer};
 use crate::sdp::{Description, Fragment};
 use crate::time::Instant;
@@ -24,7 +24,12 @@ impl Driver {
             Command::AcceptOffer(offer, caller, answer) => {
                 reply(answer, self.accept_offer(now, &offer, caller));
             }
-            Command::MakeOffer(caller, answer) => reply(answer, self.make_offer(now, caller)),
+            Command::MakeOffer(caller, bell, answer) => {
+                reply(answer, self.make_offer(now, caller, bell));
+            }
+            Command::Ring(offer, caller, answer) => reply(answer, self.ring(now, offer, caller)),
+            Command::Accept(id, answer) => reply(answer, self.accept(now, id)),
+            Command::GiveUp(id) => self.give_up(now, id),
             Command::AcceptAnswer(id, description, answer) => {
                 reply(answer, self.accept_answer(now, id, &description));
             }
@@ -58,6 +63,7 @@ impl Driver {
         offer: &Description,
         caller: Caller,
     ) -> Result<(CallId, Description), Refusal> {
+        self.room()?;
         let mut peer = self.new_peer(now, caller)?;
         let answer = peer.accept_offer(now, offer).map_err(refusal)?;
         let id = self.begin(now, peer, caller, CallState::Connecting)?;
@@ -68,10 +74,17 @@ impl Driver {
         &mut self,
         now: Instant,
         caller: Caller,
+        bell: Bell,
     ) -> Result<(CallId, Description), Refusal> {
+        self.room()?;
         let mut peer = self.new_peer(now, caller)?;
         let offer = peer.make_offer(now).map_err(refusal)?;
         let id = self.begin(now, peer, caller, CallState::Ringing)?;
+        if bell == Bell::Heard
+            && let Some(key) = self.calls.key(id)
+        {
+            self.tell(now, key, Event::Ringing);
+        }
         Ok((id, offer))
     }
 
@@ -110,11 +123,17 @@ impl Driver {
 
     fn hang_up(&mut self, now: Instant, id: CallId, by: Side) -> Result<(), Refusal> {
         let key = self.calls.key(id).ok_or(Refusal::UnknownCall)?;
-        self.calls.peer(key).ok_or(Refusal::UnknownCall)?;
-        match by {
-            Side::Local => self.close(now, key, End::HungUp, "hung up"),
-            Side::Remote => self.close(now, key, End::HungUpByPeer, "the other side hung up"),
-        }
+        let call = self.calls.get(key).ok_or(Refusal::UnknownCall)?;
+        let (end, reason) = match (&call.progress, by) {
+            (Progress::Ended { .. }, _) => return Err(Refusal::UnknownCall),
+            (Progress::Ringing { .. }, Side::Local) => (End::HungUp, "declined"),
+            (Progress::Ringing { .. }, Side::Remote) => (End::HungUpByPeer, "the caller gave up"),
+            (Progress::Running { .. }, Side::Local) => (End::HungUp, "hung up"),
+            (Progress::Running { .. }, Side::Remote) => {
+                (End::HungUpByPeer, "the other side hung up")
+            }
+        };
+        self.close(now, key, end, reason);
         Ok(())
     }
 
@@ -127,8 +146,8 @@ impl Driver {
         self.calls.key(id).and_then(|key| self.calls.get(key)).ok_or(Refusal::UnknownCall)
     }
 
-    /// A peer that knows its own addresses.
-    fn new_peer(&mut self, now: Instant, caller: Caller) -> Result<Peer, Refusal> {
+    /// Whether one more call may come.
+    pub(super) fn room(&self) -> Result<(), Refusal> {
         if self.life != Life::Running {
             return Err(Refusal::ShuttingDown);
         }
@@ -136,6 +155,11 @@ impl Driver {
         if self.calls.running().count() >= limit {
             return Err(Refusal::TooMany { limit, retry_after: RETRY_AFTER });
         }
+        Ok(())
+    }
+
+    /// A peer that knows its own addresses.
+    pub(super) fn new_peer(&mut self, now: Instant, caller: Caller) -> Result<Peer, Refusal> {
         let mut config = self.options.peer.clone();
         config.wall_clock = self.world.ntp_at_start();
         config.sending = self.sound.sending();
@@ -159,27 +183,41 @@ impl Driver {
         caller: Caller,
         state: CallState,
     ) -> Result<CallId, Refusal> {
+        let ufrag = peer.ufrag().to_owned();
+        let progress = Progress::Running { peer: Box::new(peer), voice: None };
+        let (id, key) = self.enter(now, caller, state, progress)?;
+        self.router.register(&ufrag, key);
+        self.sound.call_came(now);
+        self.drain(now, key);
+        Ok(id)
+    }
+
+    /// Enters a call into the table, under a name of its own.
+    pub(super) fn enter(
+        &mut self,
+        now: Instant,
+        caller: Caller,
+        state: CallState,
+        progress: Progress,
+    ) -> Result<(CallId, CallKey), Refusal> {
         let bits = world::unguessable();
         let bits = bits.map_err(|error| Refusal::System { detail: error.to_string() })?;
         let (id, key) = (CallId::from_random(bits), self.calls.next_key());
-        self.router.register(peer.ufrag(), key);
         let call = Call {
             id,
             caller,
             began: now,
             state,
             since: now,
-            progress: Progress::Running { peer: Box::new(peer), voice: None },
+            progress,
             history: VecDeque::new(),
             verdict: None,
             peer_deadline: Deadline::default(),
             chore_deadline: Deadline::default(),
         };
         self.calls.insert(key, call);
-        self.sound.call_came(now);
         self.schedule_chore(key);
-        self.drain(now, key);
-        Ok(id)
+        Ok((id, key))
     }
 
     /// When the driver itself has to look at the call again.
@@ -195,7 +233,7 @@ fn reply<T>(answer: Answer<T>, done: Result<T, Refusal>) {
 }
 
 /// What a description was refused for, as the outside says it.
-fn refusal(error: NegotiateError) -> Refusal {
+pub(super) fn refusal(error: NegotiateError) -> Refusal {
     let detail = error.to_string();
     match error {
         NegotiateError::Refused(_) => Refusal::NoUsableAudio { detail },

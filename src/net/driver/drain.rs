@@ -57,6 +57,9 @@ impl Driver {
     /// Hangs up: the peer says goodbye, and its last event ends the call.
     pub(super) fn close(&mut self, now: Instant, key: CallKey, end: End, reason: &str) {
         let Some(call) = self.calls.get_mut(key) else { return };
+        if let Progress::Ringing { .. } = call.progress {
+            return self.stop_ringing(now, key, end, reason);
+        }
         call.verdict = Some((end, reason.to_owned()));
         if let Some(peer) = call.peer_mut() {
             peer.handle_input(now, Input::Close);

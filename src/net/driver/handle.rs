@@ -5,7 +5,7 @@
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::net::driver::{CallId, CallSummary, Caller, Refusal, TimedEvent};
+use crate::net::driver::{CallId, CallSummary, Caller, Refusal, Ringing, TimedEvent};
 use crate::net::world::World;
 use crate::peer::event::Side;
 use crate::peer::stats::Report;
@@ -19,6 +19,16 @@ pub struct Handle {
     pub(super) world: World,
 }
 
+/// Whether an offer of ours is told as `ringing`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bell {
+    Heard,
+    Silent,
+}
+
+/// What a person decides, and with it the description.
+pub(super) type Decision = oneshot::Receiver<Result<Description, Refusal>>;
+
 /// An answer on its way back.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
 
@@ -26,7 +36,10 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
 #[derive(Debug)]
 pub(super) enum Command {
     AcceptOffer(Box<Description>, Caller, Answer<(CallId, Description)>),
-    MakeOffer(Caller, Answer<(CallId, Description)>),
+    MakeOffer(Caller, Bell, Answer<(CallId, Description)>),
+    Ring(Option<Box<Description>>, Caller, Answer<(CallId, Decision)>),
+    Accept(CallId, Answer<()>),
+    GiveUp(CallId),
     AcceptAnswer(CallId, Box<Description>, Answer<()>),
     Renegotiate(CallId, Box<Description>, Answer<Description>),
     ApplyFragment(CallId, Box<Fragment>, Answer<Option<Fragment>>),
@@ -60,7 +73,41 @@ impl Handle {
     /// # Errors
     /// No more calls are taken.
     pub async fn make_offer(&self, caller: Caller) -> Result<(CallId, Description), Refusal> {
-        self.ask(|answer| Command::MakeOffer(caller, answer)).await
+        self.ask(|answer| Command::MakeOffer(caller, Bell::Silent, answer)).await
+    }
+
+    /// The same, told as `ringing`: somebody is there already who may take the call.
+    ///
+    /// # Errors
+    /// No more calls are taken.
+    pub async fn make_ringing_offer(
+        &self,
+        caller: Caller,
+    ) -> Result<(CallId, Description), Refusal> {
+        self.ask(|answer| Command::MakeOffer(caller, Bell::Heard, answer)).await
+    }
+
+    /// Lets a call ring until [`Handle::accept`], [`Handle::hang_up`], or nobody comes. Without an offer
+    /// it is us who will make one.
+    ///
+    /// # Errors
+    /// The offer can't be taken, or no more calls are.
+    pub async fn ring(
+        &self,
+        offer: Option<Description>,
+        caller: Caller,
+    ) -> Result<Ringing, Refusal> {
+        let offer = offer.map(Box::new);
+        let (id, decision) = self.ask(|answer| Command::Ring(offer, caller, answer)).await?;
+        Ok(Ringing::new(id, decision, self.clone()))
+    }
+
+    /// Takes a call that rings.
+    ///
+    /// # Errors
+    /// The call is unknown or doesn't ring.
+    pub async fn accept(&self, id: CallId) -> Result<(), Refusal> {
+        self.ask(|answer| Command::Accept(id, answer)).await
     }
 
     /// Applies the answer to our open offer.

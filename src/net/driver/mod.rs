@@ -24,6 +24,7 @@ mod handle;
 mod network;
 mod options;
 mod refusal;
+mod ringing;
 mod run;
 mod timers;
 mod voices;
@@ -33,6 +34,7 @@ pub use call_id::{CallId, NotACallId};
 pub use handle::{Followed, Handle};
 pub use options::Options;
 pub use refusal::Refusal;
+pub use ringing::Ringing;
 
 use std::sync::Arc;
 

@@ -21,6 +21,12 @@ pub enum Refusal {
         /// What was missing.
         detail: String,
     },
+    /// A person said no.
+    #[error("the call was declined")]
+    Declined,
+    /// It rang, and nobody came.
+    #[error("nobody answered")]
+    NobodyAnswered,
     /// As many calls run as may.
     #[error("no more than {limit} calls at once are taken")]
     TooMany {

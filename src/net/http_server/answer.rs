@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::events::{Outgoing, stream};
 use super::{Context, body, page};
-use crate::net::driver::{CallId, CallState, CallSummary, Caller, Refusal};
+use crate::net::driver::{CallId, CallState, CallSummary, Caller, Handle, Refusal};
 use crate::net::world::World;
 use crate::peer::event::Side;
 use crate::sdp::{Description, Fragment};
@@ -146,14 +146,23 @@ async fn perform(context: &Context, ask: Ask, if_match: Option<&str>) -> Result<
     let refused = |refusal| problem(refusal, "");
     let done = match ask {
         Ask::AcceptOffer(sdp, dialect) => {
-            let (id, sdp) = driver.accept_offer(*sdp, caller).await.map_err(refused)?;
+            // Held while it rings; dropped with the connection, it stops ringing.
+            let taken = match context.answering.asks(&caller) {
+                false => driver.accept_offer(*sdp, caller).await,
+                true => decided(driver, Some(*sdp), caller).await,
+            };
+            let (id, sdp) = taken.map_err(refused)?;
             match dialect {
                 Dialect::Json => Ok(offer::answered(&id.to_string(), &sdp)),
                 Dialect::Whip => created(context, id, &sdp).await,
             }
         }
         Ask::MakeOffer => {
-            let (id, sdp) = driver.make_offer(caller).await.map_err(refused)?;
+            let made = match context.answering.asks(&caller) {
+                false => driver.make_offer(caller).await,
+                true => decided(driver, None, caller).await,
+            };
+            let (id, sdp) = made.map_err(refused)?;
             created(context, id, &sdp).await
         }
         Ask::Exchange(id, sdp, exchange) => exchanged(context, &id, *sdp, exchange).await,
@@ -181,6 +190,15 @@ async fn perform(context: &Context, ask: Ask, if_match: Option<&str>) -> Result<
         Ask::Events(id) => return followed(context, &id).await,
     };
     done.map(Answer::from)
+}
+
+/// What the person says to a call.
+async fn decided(
+    driver: &Handle,
+    offer: Option<Description>,
+    caller: Caller,
+) -> Result<(CallId, Description), Refusal> {
+    driver.ring(offer, caller).await?.decided().await
 }
 
 /// The events of a call, as they happen.
@@ -250,6 +268,10 @@ fn problem(refusal: Refusal, id: &str) -> Problem {
         Refusal::NoUsableAudio { detail } => {
             Problem::new(406, "No usable audio in the offer").detail(detail)
         }
+        Refusal::Declined => Problem::new(403, "The call was declined"),
+        Refusal::NobodyAnswered => Problem::new(503, "Nobody answered")
+            .detail("it rang, and nobody took the call")
+            .header("Retry-After", "60"),
         Refusal::TooMany { limit, retry_after } => Problem::new(503, "Too many calls")
             .detail(format!("no more than {limit} at once are taken"))
             .header("Retry-After", retry_after.as_secs().max(1).to_string()),

@@ -1,0 +1,122 @@
+//! The binary on a terminal of its own, as a person has it: what is written, and keys pressed.
+//!
+//! Use it with `mod common { pub mod namespace; pub mod terminal; }`. The terminal is a real one (a
+//! pseudo-terminal); `setsid --ctty` (util-linux) makes it the program's own.
+#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::disallowed_methods)] // waits have a limit in real time
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use super::namespace::Namespace;
+
+/// A terminal and the program in it.
+pub struct Terminal {
+    child: Child,
+    keyboard: File,
+    written: Receiver<Vec<u8>>,
+    screen: String,
+    /// Up to where [`Terminal::wait_for`] has looked.
+    seen: usize,
+}
+
+impl Terminal {
+    /// Starts `halloo ARGUMENTS` there.
+    pub fn start(namespace: Option<&Namespace>, arguments: &[&str]) -> Self {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+        let theirs = File::options().read(true).write(true).open(name).unwrap();
+        let mut command = match namespace {
+            Some(namespace) => namespace.command("setsid"),
+            None => Command::new("setsid"),
+        };
+        command.args(["--ctty", env!("CARGO_BIN_EXE_halloo")]).args(arguments);
+        let end = || Stdio::from(theirs.try_clone().unwrap());
+        let child = command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm");
+        let child = child.spawn().expect("setsid (Debian: util-linux)");
+        drop(command);
+        let keyboard = File::from(ours);
+        let mut reader = keyboard.try_clone().unwrap();
+        let (sender, written) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            // The last program to leave a terminal makes reading it an error.
+            while let Ok(length) = reader.read(&mut buffer) {
+                if length == 0 || sender.send(buffer[..length].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, keyboard, written, screen: String::new(), seen: 0 }
+    }
+
+    /// Waits until this stands behind what was waited for before.
+    pub fn wait_for(&mut self, text: &str) {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(at) = self.screen[self.seen..].find(text) {
+                self.seen += at + text.len();
+                return;
+            }
+            match self.written.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.screen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(_) => panic!("no {text:?} in:\n{}", &self.screen[self.seen..]),
+            }
+        }
+    }
+
+    /// The address that it says it listens on.
+    pub fn listening_at(&mut self) -> SocketAddr {
+        self.wait_for("listening on http://");
+        let begin = self.seen;
+        self.wait_for("/");
+        self.screen[begin..self.seen - 1].parse().unwrap()
+    }
+
+    /// All that was written so far.
+    pub fn text(&mut self) -> &str {
+        for bytes in self.written.try_iter() {
+            self.screen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        &self.screen
+    }
+
+    /// Presses a key.
+    pub fn press(&mut self, key: &str) {
+        self.keyboard.write_all(key.as_bytes()).unwrap();
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt(&mut self) {
+        self.press("\x03");
+    }
+
+    /// Waits for its end; the exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        let end = Instant::now() + Duration::from_secs(10);
+        // Its end closes the terminal, which ends what is written: an event, not a poll.
+        while let Ok(bytes) =
+            self.written.recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
+            self.screen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        assert!(Instant::now() < end, "it does not end: {}", self.screen);
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
