@@ -62,6 +62,26 @@ mod tests {
     }
 
     #[test]
+    fn the_first_byte_decides() {
+        // rfc7983-7-1, rfc9443-3-1
+        let table = [
+            (0..=3, Some(Protocol::Stun)),
+            (4..=15, None),
+            (16..=19, Some(Protocol::Zrtp)),
+            (20..=63, Some(Protocol::Dtls)),
+            (64..=79, Some(Protocol::TurnChannel)),
+            (80..=127, Some(Protocol::Quic)),
+            (128..=191, Some(Protocol::Rtp)),
+            (192..=255, Some(Protocol::Quic)),
+        ];
+        for (bytes, protocol) in table {
+            for first in bytes {
+                assert_eq!(classify(&[first, 0]), protocol, "{first}");
+            }
+        }
+    }
+
+    #[test]
     fn a_marked_rtp_packet_is_not_rtcp() {
         assert_eq!(classify(&[0x80, 0x80 | 111]), Some(Protocol::Rtp));
         assert_eq!(classify(&[0x80, 200]), Some(Protocol::Rtcp));

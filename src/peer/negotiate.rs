@@ -258,3 +258,101 @@ fn capabilities(config: &Config) -> Capabilities {
 fn track_id(rng: &mut StdRng) -> String {
     rng.random::<[u8; 12]>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::ice::{self, PathId, Role};
+    use crate::time::Instant;
+
+    /// Two sides that know their addresses.
+    fn sides() -> [(Negotiation, Agent); 2] {
+        [1, 2].map(|seed| {
+            let mut rng = StdRng::seed_from_u64(seed);
+            let certificate = Certificate::generate().unwrap();
+            let source = (Ssrc(7), "name");
+            let negotiation = Negotiation::new(&Config::default(), &certificate, source, &mut rng);
+            let mut agent = Agent::new(ice::Config::new(Role::Controlling), rng);
+            let addr = std::net::SocketAddr::from(([192, 0, 2, 1], 5_000));
+            let input = ice::Input::LocalCandidate { path: PathId(0), addr };
+            agent.handle_input(Instant::ZERO, input);
+            (negotiation, agent)
+        })
+    }
+
+    fn state(negotiation: &Negotiation) -> &'static str {
+        if negotiation.has_open_offer() { "Offered" } else { "Stable" }
+    }
+
+    /// Does one thing to ours; says whether it was taken.
+    fn perform(
+        input: &str,
+        ours: &mut (Negotiation, Agent),
+        theirs: &mut (Negotiation, Agent),
+    ) -> bool {
+        let (negotiation, agent) = ours;
+        match input {
+            "make_offer" => negotiation.make_offer(agent).is_ok(),
+            "rollback" => negotiation.rollback().is_ok(),
+            "accept_offer" => {
+                let offer = theirs.0.make_offer(&theirs.1).unwrap();
+                let agreed = negotiation.choose(&offer);
+                agreed.is_ok_and(|agreed| {
+                    negotiation.answer(&offer, agreed, agent);
+                    true
+                })
+            }
+            _ => {
+                let (mut other, other_agent) = sides().into_iter().next().unwrap();
+                let offer = negotiation.pending.clone();
+                let offer = offer.unwrap_or_else(|| other.make_offer(&other_agent).unwrap());
+                let agreed = theirs.0.choose(&offer).unwrap();
+                let answer = theirs.0.answer(&offer, agreed, &theirs.1);
+                negotiation.read_answer(&answer).is_ok_and(|agreed| {
+                    negotiation.conclude(agreed);
+                    true
+                })
+            }
+        }
+    }
+
+    #[test]
+    fn the_diagram_shows_what_every_description_does_in_every_state() {
+        let mut moved = Vec::new();
+        for from in ["Stable", "Offered"] {
+            for input in ["make_offer", "accept_offer", "accept_answer", "rollback"] {
+                let [mut ours, mut theirs] = sides();
+                if from == "Offered" {
+                    ours.0.make_offer(&ours.1).unwrap();
+                }
+                assert_eq!(state(&ours.0), from);
+                let held = ours.0.agreed.clone();
+                if perform(input, &mut ours, &mut theirs) {
+                    moved.push(format!("{from} {input} {}", state(&ours.0)));
+                } else {
+                    assert_eq!((state(&ours.0), &ours.0.agreed), (from, &held), "{input}");
+                }
+            }
+        }
+        moved.sort();
+        let arrow = |line: &str| {
+            let (from, rest) = line.strip_prefix("//! ")?.split_once(" --")?;
+            let (input, rest) = rest.split_once("> ")?;
+            let to = rest.split_whitespace().next()?;
+            Some(format!("{from} {} {to}", input.trim_matches('-')))
+        };
+        let mut drawn: Vec<_> = include_str!("negotiate.rs").lines().filter_map(arrow).collect();
+        drawn.sort();
+        assert_eq!(moved, drawn);
+    }
+
+    #[test]
+    fn a_handful_of_former_ufrags_is_remembered() {
+        let [(mut negotiation, _), _] = sides();
+        (0..20).for_each(|n| negotiation.retire(&format!("ufrag{n}")));
+        assert!(negotiation.is_retired("ufrag19") && negotiation.is_retired("ufrag12"));
+        assert!(!negotiation.is_retired("ufrag11"));
+    }
+}
