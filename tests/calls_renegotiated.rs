@@ -32,6 +32,8 @@ fn connected(seed: u64) -> Call {
     call
 }
 
+type Edit = fn(String) -> String;
+
 fn same(text: String) -> String {
     text
 }
@@ -147,7 +149,7 @@ fn first_offers_may_cross_too() {
 #[test]
 fn a_bad_offer_or_answer_leaves_the_call_as_it_was() {
     // rfc8829-5.10-1
-    let bad: [(&str, fn(String) -> String); 8] = [
+    let bad: [(&str, Edit); 8] = [
         ("no audio", |text| text.replace("m=audio", "m=video")),
         ("refused", |text| text.replace("m=audio 5000", "m=audio 0")),
         ("no codec of ours", |text| {
@@ -365,7 +367,7 @@ fn whatever_was_offered_is_heard_before_the_answer_comes() {
                     .iter()
                     .any(|k| about(k).is_some_and(|l| l.starts_with(*number)))
             };
-            !gone.iter().any(|number| of(number))
+            !gone.iter().any(of)
         };
         let kept: String = text.lines().filter(keep).map(|line| format!("{line}\r\n")).collect();
         let start = kept.find("AVPF ").unwrap() + 5;
