@@ -439,6 +439,89 @@ fn a_tab_that_is_closed_hangs_up() {
     assert_eq!(ended["end"], "hung_up_by_peer", "{ended}");
 }
 
+/// `halloo call tab`, ready for a tab to open its page.
+fn calls_tab(stage: &Stage, file: &Path) -> Halloo {
+    let (input, output) = (format!("tone:{OURS}"), format!("file:{}", file.display()));
+    let arguments =
+        ["call", "tab", "--bind", "127.0.0.1:0", "--input", &input, "--output", &output];
+    let mut halloo = Halloo::start(stage.here(), &arguments);
+    halloo.wait_for("listening", |_| true);
+    halloo
+}
+
+#[test]
+fn a_tab_rings_and_answers_and_both_hear_each_other() {
+    let Some(stage) = Stage::new() else { return };
+    undisturbed(|| {
+        let file = recording("browser-tab");
+        let mut halloo = calls_tab(&stage, &file);
+        let browser = stage.browser();
+        let page = browser.open(&halloo.url());
+        page.wait_for("document.body.dataset.state === 'ringing'");
+        halloo.wait_for("ringing", |_| true);
+        page.screenshot("page-13-ringing");
+        page.look(320, 568, "dark");
+        page.screenshot("page-14-ringing-dark");
+        assert_eq!(page.evaluate("document.title"), "halloo is calling");
+        page.click("#answer");
+        page.wait_for("document.body.dataset.state === 'connected'");
+        halloo.wait_for("connected", |_| true);
+        page_hears(&page)?;
+        page.click("#hang-up");
+        let ended = halloo.wait_for("ended", |_| true);
+        assert_eq!(ended["end"], "hung_up_by_peer", "{ended}");
+        assert_eq!(halloo.wait(Duration::from_secs(5)).code(), Some(0));
+        halloo_heard(&file, QUARTER)?;
+        assert_eq!(page.complaints(), Vec::<String>::new());
+        assert!(page.evaluate("document.querySelector('#call').hidden").as_bool().unwrap());
+        Ok(())
+    });
+}
+
+#[test]
+fn a_tab_declines_and_the_call_has_failed() {
+    let Some(stage) = Stage::new() else { return };
+    let mut halloo = calls_tab(&stage, &recording("browser-declined"));
+    let browser = stage.browser();
+    let page = browser.open(&halloo.url());
+    page.wait_for("document.body.dataset.state === 'ringing'");
+    page.press("Tab");
+    assert_eq!(page.evaluate("document.activeElement.id"), "answer");
+    page.press("Tab");
+    page.press("Enter");
+    assert_eq!(halloo.wait(Duration::from_secs(5)).code(), Some(1));
+    assert!(halloo.messages().starts_with("signalling: the call was declined"));
+    assert_eq!(page.text("#state"), "You declined the call.");
+    page.screenshot("page-15-declined");
+}
+
+#[test]
+fn the_tab_that_was_opened_last_rings() {
+    let Some(stage) = Stage::new() else { return };
+    let mut halloo = calls_tab(&stage, &recording("browser-two-tabs"));
+    let browser = stage.browser();
+    let first = browser.open(&halloo.url());
+    first.wait_for("document.body.dataset.state === 'ringing'");
+    // Loaded again, it rings again, and nobody has declined.
+    first.navigate(&format!("{}/?again", halloo.url()));
+    first.wait_for("document.body.dataset.state === 'ringing'");
+    let second = browser.open(&halloo.url());
+    second.wait_for("document.body.dataset.state === 'ringing'");
+    first.wait_for("document.body.dataset.state === 'ended'");
+    second.click("#answer");
+    second.wait_for("document.body.dataset.state === 'connected'");
+    halloo.wait_for("connected", |_| true);
+    // A third comes too late, and no other way leads in either.
+    let third = browser.open(&halloo.url());
+    third.wait_for("document.body.dataset.state === 'failed'");
+    let offered = "fetch('/whip', { method: 'POST', headers: { 'Content-Type': 'application/sdp' },
+        body: 'v=0\\r\\no=- 1 1 IN IP4 127.0.0.1\\r\\ns=-\\r\\nt=0 0\\r\\n' }).then((r) => r.status)";
+    assert_eq!(third.evaluate(offered), 403);
+    halloo.terminate();
+    assert_eq!(halloo.wait(Duration::from_secs(5)).code(), Some(0));
+    second.wait_for("document.body.dataset.state === 'ended'");
+}
+
 /// RFC 7675 section 5.1: consent expires 30 seconds after the last answer.
 #[test]
 fn a_tab_that_crashes_loses_its_consent() {

@@ -29,6 +29,7 @@ class Call {
   #peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   #microphone = null;
   #location = null;
+  #offer = null;
   #etag = null;
   #trickle = new Trickle((fragment) => this.#patch(fragment));
   #tell;
@@ -46,24 +47,98 @@ class Call {
   async start() {
     try {
       this.#tell("microphone");
-      this.#microphone = await openMicrophone();
-      if (this.#ended) return stop(this.#microphone);
-      this.meters.mine.listenTo(this.#microphone);
+      await this.#open();
+      if (this.#ended) return;
       this.#tell("calling");
       await this.#negotiate();
     } catch (error) {
-      this.end(error instanceof TokenWanted ? "locked" : this.#failed, reasonOf(error));
+      this.#fail(error);
     }
   }
 
-  async #negotiate() {
+  /** halloo calls: its offer is fetched, and waits for the person. */
+  async ring() {
+    try {
+      const response = await this.#request("/whip", { method: "POST" });
+      this.#take(response);
+      this.#offer = { type: "offer", sdp: await response.text() };
+      this.#tell("ringing");
+      await this.#followRinging();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The person takes the call that rings. */
+  async answer() {
+    try {
+      const offer = this.#offer;
+      this.#offer = null;
+      this.#tell("microphone");
+      await this.#open();
+      if (this.#ended) return;
+      const sender = await this.#prepare(offer);
+      await this.#peer.setLocalDescription();
+      const { sdp } = this.#peer.localDescription;
+      const headers = { "Content-Type": "application/sdp" };
+      await this.#request(this.#location, { method: "PATCH", headers, body: sdp });
+      this.#watch(sender, sdp);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The page goes away: a call that only rings may ring elsewhere, or here again. */
+  leave() {
+    if (this.#offer) this.#location = null;
+    this.end("ended");
+  }
+
+  /** Ends the ringing when halloo does: it gave up, or another tab rings instead. */
+  async #followRinging() {
+    const response = await this.#request(`${this.#location}/events`, {});
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (this.#offer) {
+      const { value, done } = await reader.read();
+      const events = (text + (value ?? "")).split("\n\n");
+      text = events.pop();
+      const isEnd = (event) =>
+        event.startsWith("data: ") && JSON.parse(event.slice(6)).event === "ended";
+      if (this.#offer && events.some(isEnd)) {
+        this.#location = null;
+        this.end("ended", null, "halloo does not call any more.");
+      }
+      if (done || this.#ended) return;
+    }
+    reader.cancel();
+  }
+
+  #fail(error) {
+    this.end(error instanceof TokenWanted ? "locked" : this.#failed, reasonOf(error));
+  }
+
+  async #open() {
+    this.#microphone = await openMicrophone();
+    if (this.#ended) return stop(this.#microphone);
+    this.meters.mine.listenTo(this.#microphone);
+  }
+
+  /** Ready for a description of ours; `offer` is halloo's, if it was first. */
+  async #prepare(offer = null) {
     const peer = this.#peer;
     peer.ontrack = (event) => this.#hear(event);
     peer.onicecandidate = (event) => this.#trickle.add(event.candidate);
     peer.onconnectionstatechange = () => this.#connectionChanged();
     const [track] = this.#microphone.getAudioTracks();
     track.onended = () => this.end(this.#failed, "The microphone is gone. Plug it in and call again.");
-    const sender = peer.addTrack(track, this.#microphone);
+    if (offer) await peer.setRemoteDescription(offer);
+    return peer.addTrack(track, this.#microphone);
+  }
+
+  async #negotiate() {
+    const peer = this.#peer;
+    const sender = await this.#prepare();
     await peer.setLocalDescription();
     // The offer leaves at once; the candidates follow.
     const response = await this.#request("/whip", {
@@ -71,18 +146,28 @@ class Call {
       headers: { "Content-Type": "application/sdp" },
       body: peer.localDescription.sdp,
     });
+    this.#take(response);
+    const answer = { type: "answer", sdp: await response.text() };
+    if (this.#ended) return this.#remove();
+    await peer.setRemoteDescription(answer);
+    this.#watch(sender, peer.localDescription.sdp);
+  }
+
+  /** A call exists now, and has a URL of its own. */
+  #take(response) {
     const location = response.headers.get("Location");
     if (response.status !== 201 || !location) {
       throw new Failure("What answered is no halloo: it sent no call back.");
     }
     this.#location = new URL(location, response.url);
     this.#etag = response.headers.get("ETag");
-    const answer = { type: "answer", sdp: await response.text() };
-    if (this.#ended) return this.#remove();
-    await peer.setRemoteDescription(answer);
+  }
+
+  /** Both descriptions are there. */
+  #watch(sender, sdp) {
     sender.transport.onstatechange = () => this.#transportChanged(sender.transport.state);
-    this.#trickle.start(peer.localDescription.sdp);
-    if (!this.#ended && peer.connectionState !== "connected") this.#tell("connecting");
+    this.#trickle.start(sdp);
+    if (!this.#ended && this.#peer.connectionState !== "connected") this.#tell("connecting");
   }
 
   #hear(event) {
@@ -326,6 +411,7 @@ async function refusal(response) {
 
 /** What each state is called. */
 const WORDS = {
+  ringing: "halloo is calling you. Nobody hears you before you press Answer.",
   idle: "Ready. Nobody hears you before you press Call.",
   microphone: "Waiting for the microphone. Your browser may be asking you to allow it.",
   calling: "Calling…",
@@ -343,18 +429,23 @@ const WORDS = {
 const meters = { mine: new Meter(byId("mine")), theirs: new Meter(byId("theirs")) };
 const sound = byId("sound");
 const [callButton, muteButton, hangUpButton] = ["call", "mute", "hang-up"].map(byId);
+const [answerButton, declineButton] = ["answer", "decline"].map(byId);
+/** Whether halloo calls, and this page is called. */
+const isCalled = document.querySelector("meta[name=halloo]").content === "calls";
 let call = null;
 
 function show(state, reason = null, words = wordsFor(state)) {
   const active = !["idle", "ended", "failed", "broken", "locked"].includes(state);
-  const hadFocus = [callButton, hangUpButton, muteButton].includes(document.activeElement);
+  const hadFocus = document.activeElement !== document.body;
   document.body.dataset.state = state;
   byId("state").textContent = words;
   byId("reason").textContent = reason ?? "";
   byId("reason").hidden = !reason;
   byId("token-form").hidden = state !== "locked";
-  callButton.hidden = active || state === "locked";
-  hangUpButton.hidden = !active;
+  callButton.hidden = active || isCalled || state === "locked";
+  answerButton.hidden = declineButton.hidden = state !== "ringing";
+  hangUpButton.hidden = !active || state === "ringing";
+  document.title = state === "ringing" ? "halloo is calling" : "halloo";
   muteButton.hidden = !["connecting", "connected", "interrupted", "blocked"].includes(state);
   if (!active) call = null;
   // Whoever uses the keyboard is not thrown back to the top when the button in focus goes.
@@ -381,10 +472,13 @@ function setMuted(value) {
 function startCall() {
   setMuted(false);
   call = new Call(show, meters, sound);
-  call.start();
+  if (isCalled) call.ring();
+  else call.start();
 }
 
 callButton.addEventListener("click", startCall);
+answerButton.addEventListener("click", () => call?.answer());
+declineButton.addEventListener("click", () => call?.end("ended", null, "You declined the call."));
 byId("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   token = byId("token").value;
@@ -395,4 +489,5 @@ muteButton.addEventListener("click", () => setMuted(!muted));
 hangUpButton.addEventListener("click", () => call?.end("ended"));
 document.addEventListener("click", () => sound.srcObject && sound.play().catch(() => {}));
 // A closed tab says goodbye; one that is only put aside (the back/forward cache) hangs up, too.
-window.addEventListener("pagehide", () => call?.end("ended"));
+window.addEventListener("pagehide", () => call?.leave());
+if (isCalled) startCall();

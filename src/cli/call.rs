@@ -95,14 +95,14 @@ async fn answered(
 }
 
 /// How a call ended.
-struct Ended {
-    end: End,
-    reason: String,
-    connected: bool,
+pub(super) struct Ended {
+    pub(super) end: End,
+    pub(super) reason: String,
+    pub(super) connected: bool,
 }
 
 impl Ended {
-    fn verdict(self) -> Result<(), Failure> {
+    pub(super) fn verdict(self) -> Result<(), Failure> {
         match self.end {
             End::Failed { step } => Err(Failure::at(step, self.reason, hint(step))),
             End::HungUp | End::HungUpByPeer if self.connected => Ok(()),
@@ -150,7 +150,7 @@ async fn follow(
     }
 }
 
-fn interrupted() -> Failure {
+pub(super) fn interrupted() -> Failure {
     Failure::at(
         Step::Signalling,
         "the call was given up before it was answered",

@@ -1,6 +1,7 @@
 //! `halloo listen`: answers calls until it is told to end.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -13,7 +14,7 @@ use super::show::{Events, Show, next};
 use super::signals::Asked;
 use super::{Failure, sound};
 use crate::net::driver::{self, Handle};
-use crate::net::http_server::{Access, Answering, Server};
+use crate::net::http_server::{Access, Answering, Role, Server};
 use crate::peer::event::Step;
 use crate::signal::token::Token;
 
@@ -29,10 +30,12 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
         allowed: options.allow_origin.clone(),
         token: options.token.as_ref().map(|secret| Token::new(secret.reveal())),
         answering,
+        role: Role::Listens,
     };
     // The port first: with it taken, no microphone is opened.
-    let server =
-        Server::bind(options.bind, access).await.map_err(|error| port_failure(&options, &error))?;
+    let server = Server::bind(options.bind, access)
+        .await
+        .map_err(|error| port_failure(options.bind, &error))?;
     let mut settings = options.media.driver();
     settings.max_calls = usize::from(options.max_calls);
     let calls = driver::start(settings, sound(&options.media)?)?;
@@ -93,7 +96,7 @@ async fn attend(show: &Show, calls: &Handle, events: &mut Events, doorbell: &mut
     }
 }
 
-fn port_failure(options: &ListenOptions, error: &io::Error) -> Failure {
+pub(super) fn port_failure(bind: SocketAddr, error: &io::Error) -> Failure {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
             "is another halloo running? --bind 127.0.0.1:0 takes any free port"
@@ -105,10 +108,10 @@ fn port_failure(options: &ListenOptions, error: &io::Error) -> Failure {
         _ => "try another --bind ADDR:PORT",
     };
     let what = match error.kind() {
-        io::ErrorKind::AddrInUse => format!("port {} is in use", options.bind.port()),
+        io::ErrorKind::AddrInUse => format!("port {} is in use", bind.port()),
         _ => error.to_string(),
     };
-    Failure::at(Step::Signalling, format!("can't listen on {}: {what}", options.bind), hint)
+    Failure::at(Step::Signalling, format!("can't listen on {bind}: {what}"), hint)
 }
 
 /// What has not left by then will not.

@@ -1,6 +1,6 @@
 //! The command line: one file for each command.
 //!
-//! [`options`] says what can be asked, [`listen`], [`call`], [`myself`] and [`devices`] do it,
+//! [`options`] says what can be asked, [`listen`], [`call`], [`tab`], [`myself`] and [`devices`] do it,
 //! [`show`] tells what happens while they do: as lines for a person, or as JSON Lines with `--json`.
 //! What a command could not do is a [`Failure`]; [`main`] makes it two lines and an exit code.
 //!
@@ -20,6 +20,7 @@ pub mod options;
 mod pitch;
 pub mod show;
 mod signals;
+pub mod tab;
 
 pub use failure::Failure;
 
@@ -61,6 +62,11 @@ fn obey(command: Command) -> Result<(), Failure> {
             check::named_things_exist(&options.media)?;
             check::token(options.token.as_ref())?;
             match options.target.clone() {
+                Target::Tab => run(tab::run(options)),
+                _ if options.bind.is_some() => {
+                    let why = "--bind is for `halloo call tab`, which serves a page";
+                    Err(Failure::Usage(why.into()))
+                }
                 Target::Myself => run(myself::run(options)),
                 Target::Endpoint(endpoint) => run(call::run(options, endpoint)),
             }

@@ -52,6 +52,7 @@ Examples:
 const CALL_EXAMPLES: &str = "\
 Examples:
   halloo call self                       two peers in this process, and a verdict
+  halloo call tab                        a browser tab: open the URL there, and it rings
   halloo call 192.0.2.7:8080             a `halloo listen --bind 0.0.0.0:8080` there
   halloo call http://192.0.2.7:8080/whip any WHIP endpoint
   halloo call localhost --input file:speech.wav --output file:heard.wav --duration 10
@@ -114,10 +115,13 @@ pub enum Answer {
 /// `halloo call`.
 #[derive(Debug, Args)]
 pub struct CallOptions {
-    /// `http://host:port[/path]`, `host[:port]`, or `self`
+    /// `http://host:port[/path]`, `host[:port]`, `self`, or `tab`: the browser tab that opens our page
     #[arg(value_name = "TARGET")]
     pub target: Target,
-    /// The secret that the other side asks for; better by the variable, which no process list shows
+    /// tab: where the page is served [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub bind: Option<SocketAddr>,
+    /// The secret that the other side asks for (tab: that we ask for); better by the variable, which no process list shows
     #[arg(long, value_name = "SECRET", env = "HALLOO_TOKEN", hide_env_values = true)]
     pub token: Option<Secret>,
     /// What the call is like.

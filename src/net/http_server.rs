@@ -15,6 +15,7 @@ mod answer;
 mod body;
 mod events;
 mod page;
+mod tab;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -42,6 +43,8 @@ pub struct Server {
     local: SocketAddr,
     policy: Policy,
     answering: Answering,
+    role: Role,
+    tab: Arc<Mutex<()>>,
     /// Places for those who follow a call's events: each takes a connection for as long as the call.
     followers: Arc<Semaphore>,
     guesses: Arc<Mutex<()>>,
@@ -56,6 +59,18 @@ pub struct Access {
     pub token: Option<Token>,
     /// `--answer`
     pub answering: Answering,
+    /// Which way calls go.
+    pub role: Role,
+}
+
+/// What this halloo does with those who open its page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// They call it: `halloo listen`.
+    #[default]
+    Listens,
+    /// It calls the tab that opens the page, once: `halloo call tab`.
+    CallsTab,
 }
 
 /// Whether a person is asked before a call is taken.
@@ -86,6 +101,9 @@ struct Context {
     calls: Handle,
     policy: Arc<Policy>,
     answering: Answering,
+    role: Role,
+    /// Held while a tab is given our offer: only one of them rings.
+    tab: Arc<Mutex<()>>,
     /// The other end.
     remote: SocketAddr,
     followers: Arc<Semaphore>,
@@ -103,11 +121,12 @@ impl Server {
     pub async fn bind(bind: SocketAddr, access: Access) -> io::Result<Self> {
         let listener = TcpListener::bind(bind).await?;
         let local = listener.local_addr()?;
-        let Access { allowed, token, answering } = access;
+        let Access { allowed, token, answering, role } = access;
         let policy = Policy { names: own_names(), addresses: own_addresses(), allowed, token };
         let followers = Arc::new(Semaphore::new(FOLLOWERS));
         let guesses = Arc::default();
-        Ok(Self { listener, local, policy, answering, followers, guesses })
+        let tab = Arc::default();
+        Ok(Self { listener, local, policy, answering, role, tab, followers, guesses })
     }
 
     /// Where it listens; the real port if 0 was asked for.
@@ -183,6 +202,8 @@ impl Server {
             calls,
             policy: Arc::new(policy),
             answering: self.answering,
+            role: self.role,
+            tab: Arc::clone(&self.tab),
             remote,
             followers: Arc::clone(&self.followers),
             guesses: Arc::clone(&self.guesses),

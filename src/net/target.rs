@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! self                      two peers in this process
+//! tab                       the browser tab that opens our page
 //! http://host:port/path     a WHIP endpoint; the path defaults to /whip
 //! host:port                 http on that port
 //! host                      http on port 8080, where `halloo listen` is
@@ -21,6 +22,8 @@ use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 pub enum Target {
     /// `self`.
     Myself,
+    /// `tab`.
+    Tab,
     /// Somebody behind HTTP.
     Endpoint(Endpoint),
 }
@@ -116,7 +119,8 @@ impl FromStr for Target {
         let malformed = || TargetError::Malformed(text.to_owned());
         match text {
             "self" => return Ok(Self::Myself),
-            "tab" | "paste" => return Err(TargetError::Reserved(text.to_owned())),
+            "tab" => return Ok(Self::Tab),
+            "paste" => return Err(TargetError::Reserved(text.to_owned())),
             _ => {}
         }
         if text.contains("://") {
@@ -185,6 +189,7 @@ mod tests {
             }
         }
         assert_eq!("self".parse(), Ok(Target::Myself));
+        assert_eq!("tab".parse(), Ok(Target::Tab));
         let Ok(Target::Endpoint(v6)) = "[::1]:81".parse::<Target>() else { panic!() };
         assert_eq!(v6.host_and_port(), ("::1", 81));
     }
@@ -209,7 +214,6 @@ mod tests {
             "https://a.example",
             "ftp://a.example",
             "http://me@a.example",
-            "tab",
             "paste",
             "http://a b/",
         ] {

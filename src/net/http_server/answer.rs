@@ -10,7 +10,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::sleep;
 
 use super::events::{Outgoing, stream};
-use super::{Context, body, page};
+use super::{Context, Role, body, page, tab};
 use crate::net::driver::{CallId, CallState, CallSummary, Caller, Handle, Refusal};
 use crate::net::world::World;
 use crate::peer::event::Side;
@@ -87,7 +87,7 @@ async fn served(
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.as_str(), head.uri.path());
     if matches!(method, "GET" | "HEAD")
-        && let Some(file) = page::file(path)
+        && let Some(file) = page::file(path, context.role)
     {
         return Ok(file.into());
     }
@@ -146,6 +146,7 @@ async fn perform(context: &Context, ask: Ask, if_match: Option<&str>) -> Result<
     let refused = |refusal| problem(refusal, "");
     let done = match ask {
         Ask::AcceptOffer(sdp, dialect) => {
+            tab::takes_calls(context)?;
             // Held while it rings; dropped with the connection, it stops ringing.
             let taken = match context.answering.asks(&caller) {
                 false => driver.accept_offer(*sdp, caller).await,
@@ -159,6 +160,7 @@ async fn perform(context: &Context, ask: Ask, if_match: Option<&str>) -> Result<
         }
         Ask::MakeOffer => {
             let made = match context.answering.asks(&caller) {
+                _ if context.role == Role::CallsTab => tab::offer(context, caller).await,
                 false => driver.make_offer(caller).await,
                 true => decided(driver, None, caller).await,
             };
