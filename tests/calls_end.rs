@@ -62,7 +62,8 @@ fn same(text: String) -> String {
 #[test]
 fn whoever_shows_another_certificate_is_refused_before_any_media() {
     // rfc8122-5-1, rfc5763-5-2, rfc8827-6.5-1: wrong in the offer, in the answer, in both.
-    let edits: [[fn(String) -> String; 2]; 3] = [
+    type Edit = fn(String) -> String;
+    let edits: [[Edit; 2]; 3] = [
         [forge_fingerprint, same],
         [same, forge_fingerprint],
         [forge_fingerprint, forge_fingerprint],
