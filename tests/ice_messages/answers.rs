@@ -105,6 +105,20 @@ fn an_answer_from_another_address_fails_the_pair() {
     assert_eq!(hand.agent.send_pair(), None);
 }
 
+/// ffmpeg's WHIP muxer answers so.
+#[test]
+fn an_answer_that_does_not_tell_what_it_saw_counts_for_the_base() {
+    let (mut hand, request) = Hand::checking(Role::Controlling);
+    let mut bare = Vec::new();
+    MessageWriter::success(&mut bare, &request.message())
+        .integrity(&hand.their_key())
+        .fingerprint()
+        .finish();
+    hand.give(THEIRS, &bare);
+    assert_eq!(hand.pair_states(), [PairState::Succeeded]);
+    assert_eq!(hand.agent.send_pair(), Some((PathId(0), addr(THEIRS))));
+}
+
 #[test]
 fn an_error_that_cannot_be_repaired_fails_the_pair() {
     let (mut hand, request) = Hand::checking(Role::Controlling);

@@ -56,9 +56,9 @@ impl Agent {
 
     fn on_check_response(&mut self, check: &Check, message: &Message<'_>, symmetric: bool) {
         let is_fit = symmetric && message.unknown_required().next().is_none();
-        match (message.class(), message.xor_mapped_address()) {
-            (Class::Success, Some(mapped)) if is_fit => self.on_success(check, mapped),
-            (Class::Error, _) if is_fit && is_error(message, ROLE_CONFLICT) => {
+        match message.class() {
+            Class::Success if is_fit => self.on_success(check, message.xor_mapped_address()),
+            Class::Error if is_fit && is_error(message, ROLE_CONFLICT) => {
                 self.on_role_conflict(check);
             }
             // A cancelled check has been replaced: what went wrong with it says nothing.
@@ -68,7 +68,10 @@ impl Agent {
     }
 
     /// The pair works (RFC 8445 section 7.2.5.3).
-    fn on_success(&mut self, check: &Check, mapped: SocketAddr) {
+    ///
+    /// An answer has to say as what it saw us (RFC 8489 section 3); ffmpeg's WHIP muxer never does. It
+    /// has proved all the same that packets pass both ways, so it counts as having seen the base.
+    fn on_success(&mut self, check: &Check, mapped: Option<SocketAddr>) {
         let now = self.now;
         let Some(pair) = self.list.get_mut(check.pair) else { return };
         let (id, base) = (pair.id, pair.local);
@@ -77,7 +80,7 @@ impl Agent {
         self.checks.cancel(id);
         self.list.unfreeze_like(id);
         self.first_success.get_or_insert(now);
-        let seen_as = self.locals.seen_as(mapped, base).unwrap_or(base);
+        let seen_as = mapped.and_then(|mapped| self.locals.seen_as(mapped, base)).unwrap_or(base);
         let valid = self.valid_pair(id, seen_as);
         let Some(pair) = self.list.get_mut(valid) else { return };
         let nominates = check.request.use_candidate == UseCandidate::Yes;
