@@ -93,3 +93,12 @@ need_to_test() {
         exit 1
     fi
 }
+
+# Stacks that only `./check --all` calls.
+need_heavy_peers() {
+    need 'has gst-inspect-1.0 && gst-inspect-1.0 webrtcbin' \
+        'gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice' \
+        'calls with GStreamer'
+    need "/usr/bin/python3 -c 'import gi; gi.require_version(\"GstWebRTC\", \"1.0\")'" \
+        'python3-gi gir1.2-gst-plugins-bad-1.0' 'drives GStreamer'
+}

@@ -176,5 +176,6 @@ fn assert_nothing_lost(halloo: &mut Halloo) {
     let events = halloo.catch_up();
     let last = events.iter().rev().find(|event| event["event"] == "stats").expect("stats");
     assert_eq!(last["packets_lost"], 0, "{last}");
-    assert!(last["packets_received"].as_u64().unwrap() > 50, "{last}");
+    // GStreamer puts 128 ms of PCMU into each.
+    assert!(last["packets_received"].as_u64().unwrap() > 15, "{last}");
 }

@@ -1,0 +1,112 @@
+//! Other WebRTC stacks call halloo and are called by it: those that take large packages.
+//!
+//! Plain `cargo test` leaves this file out (Cargo.toml says `test = false`); `./check --all` installs what
+//! it needs and runs it, as does `cargo test --test peers_heavy`. `tests/peers_quick.rs` has the others.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(unreachable_pub)]
+
+mod common {
+    pub mod halloo;
+    pub mod listen;
+    pub mod namespace;
+    pub mod peers;
+    pub mod script;
+    pub mod skip;
+    pub mod stall;
+}
+
+use std::process::Command;
+
+use common::namespace::Namespace;
+use common::peers::{THEIRS, halloo_calls, on_stage, peer_calls};
+use common::script;
+
+const WRTC: &str = "@roamhq/wrtc@0.10.0";
+const FFMPEG: &str = "imageio-ffmpeg==0.8.1";
+
+/// libwebrtc, the stack of Chromium, in node.
+fn wrtc(place: &Namespace, arguments: &[&str]) -> Command {
+    let mut command = place.command("node");
+    command.env("NODE_PATH", script::npm("wrtc", &[WRTC]));
+    command.arg(script::source("node/wrtc.js")).args(arguments);
+    command
+}
+
+#[test]
+fn libwebrtc_calls_with_opus() {
+    peer_calls(&wrtc, "opus");
+}
+
+#[test]
+fn libwebrtc_calls_with_pcmu() {
+    peer_calls(&wrtc, "pcmu");
+}
+
+#[test]
+fn libwebrtc_is_called_with_opus() {
+    halloo_calls(&wrtc, "opus");
+}
+
+#[test]
+fn libwebrtc_is_called_with_pcmu() {
+    halloo_calls(&wrtc, "pcmu");
+}
+
+/// Debian's own Python has GStreamer's introspection, a virtual environment's has not.
+fn gstreamer(place: &Namespace, arguments: &[&str]) -> Command {
+    let mut command = place.command("/usr/bin/python3");
+    command.arg(script::source("gstreamer.py")).args(arguments);
+    command
+}
+
+#[test]
+fn gstreamer_calls_with_opus() {
+    peer_calls(&gstreamer, "opus");
+}
+
+#[test]
+fn gstreamer_calls_with_pcmu() {
+    peer_calls(&gstreamer, "pcmu");
+}
+
+#[test]
+fn gstreamer_is_called_with_opus() {
+    halloo_calls(&gstreamer, "opus");
+}
+
+#[test]
+fn gstreamer_is_called_with_pcmu() {
+    halloo_calls(&gstreamer, "pcmu");
+}
+
+/// ffmpeg only sends. It offers `setup:passive`, uses the first candidate alone, and its answers to
+/// connectivity checks have no XOR-MAPPED-ADDRESS.
+#[test]
+fn ffmpeg_publishes_by_whip() {
+    let python = script::python("ffmpeg", &[FFMPEG]);
+    let read = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())";
+    let output = Command::new(python).args(["-c", read]).output().unwrap();
+    let ffmpeg = String::from_utf8(output.stdout).unwrap();
+    on_stage(|stage| {
+        let mut halloo = stage.listen(&[]);
+        // Its sine has an eighth of full scale; ours here a quarter.
+        let sine = format!("sine=frequency={THEIRS}:sample_rate=48000:duration=4,volume=2");
+        let mut command = stage.peer.command(ffmpeg.trim());
+        command.args(["-loglevel", "error", "-re", "-f", "lavfi", "-i", &sine, "-ac", "2"]);
+        command.args(["-af", "pan=stereo|c0=c0|c1=c0", "-c:a", "libopus", "-f", "whip"]);
+        let status = command.arg(format!("{}/whip", halloo.url())).status().unwrap();
+        assert!(status.success(), "{status}");
+        let ended = halloo.wait_for("ended", |_| true);
+        assert!(ended["end"].as_str().unwrap().starts_with("hung_up"), "{ended}");
+        stage.halloo_heard()
+    });
+}
+
+/// The table in README.md is kept by hand, its versions by this; Debian's change by themselves.
+#[test]
+fn the_readme_has_the_versions_that_are_tested() {
+    let readme = include_str!("../README.md");
+    for package in [WRTC.replacen("c@", "c ", 1), FFMPEG.replace("==", " ")] {
+        assert!(readme.contains(&package), "{package}");
+    }
+}
