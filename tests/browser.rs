@@ -384,7 +384,7 @@ fn candidates_that_are_names_of_mdns_delay_nothing() {
         let mut halloo = Halloo::listen(stage.here(), OURS, &file, &["--allow-origin", "*"]);
         // It names the address that would reach the internet, so there must be a way there.
         let gateway = stage.pair.right.address.to_string();
-        stage.pair.left.ip(&["route", "add", "default", "via", &gateway]);
+        stage.pair.left.ip(&["route", "replace", "default", "via", &gateway]);
         let options =
             Options { namespace: stage.here(), microphone_denied: true, ..Options::default() };
         let browser = Browser::launch(&options);
@@ -476,6 +476,53 @@ fn a_tab_rings_and_answers_and_both_hear_each_other() {
         assert!(page.evaluate("document.querySelector('#call').hidden").as_bool().unwrap());
         Ok(())
     });
+}
+
+#[test]
+fn the_page_shows_how_the_call_goes_and_changes_its_devices() {
+    let Some(stage) = Stage::new() else { return };
+    let mut halloo = Halloo::listen(stage.here(), OURS, &recording("browser-figures"), &[]);
+    let browser = stage.browser();
+    let page = browser.open(&halloo.url());
+    assert!(page.evaluate("document.querySelector('#figures').hidden").as_bool().unwrap());
+    page.click("#call");
+    page.wait_for("document.body.dataset.state === 'connected'");
+    halloo.wait_for("connected", |_| true);
+    page.wait_for("document.querySelectorAll('#curve')[0].points.numberOfItems > 3");
+    for (id, unit) in [("round-trip", "ms"), ("loss", "%"), ("jitter", "ms"), ("delay", "ms")] {
+        let text = page.text(&format!("#{id}"));
+        let number = text.strip_suffix(unit).and_then(|number| number.trim().parse::<f64>().ok());
+        assert!(number.is_some_and(|number| (0.0..1_000.0).contains(&number)), "{id}: {text}");
+    }
+    assert_eq!(page.text("#codec"), "opus, 48 kHz");
+    let address = stage.pair.left.address.to_string();
+    assert!(page.text("#remote").starts_with(&format!("{address} port ")));
+
+    // Another microphone: the call goes on, by the new track.
+    let names =
+        page.evaluate("[...document.querySelector('#microphone').options].map((o) => o.text)");
+    assert!(names.as_array().unwrap().len() > 1, "{names}");
+    page.evaluate(
+        "(() => {
+            const select = document.querySelector('#microphone');
+            select.selectedIndex = 1;
+            select.dispatchEvent(new Event('change'));
+        })()",
+    );
+    let received = halloo.wait_for("stats", |_| true)["packets_received"].as_u64();
+    halloo
+        .wait_for("stats", |stats| stats["packets_received"].as_u64() > received.map(|n| n + 100));
+    assert_eq!(page.text("#state"), "You are talking.");
+    page.look(800, 900, "light");
+    page.screenshot("page-16-figures");
+    page.look(320, 900, "dark");
+    page.screenshot("page-17-figures-dark");
+    let wide = page.evaluate("document.documentElement.scrollWidth");
+    assert!(wide.as_u64().unwrap() <= 320, "{wide} pixels on a narrow screen");
+    page.click("#hang-up");
+    halloo.wait_for("ended", |_| true);
+    assert!(page.evaluate("document.querySelector('#figures').hidden").as_bool().unwrap());
+    assert_eq!(page.complaints(), Vec::<String>::new());
 }
 
 #[test]

@@ -30,6 +30,8 @@ class Call {
   #microphone = null;
   #location = null;
   #offer = null;
+  #sender = null;
+  #figures = new Figures(this.#peer);
   #etag = null;
   #trickle = new Trickle((fragment) => this.#patch(fragment));
   #tell;
@@ -131,7 +133,7 @@ class Call {
     peer.onicecandidate = (event) => this.#trickle.add(event.candidate);
     peer.onconnectionstatechange = () => this.#connectionChanged();
     const [track] = this.#microphone.getAudioTracks();
-    track.onended = () => this.end(this.#failed, "The microphone is gone. Plug it in and call again.");
+    this.#expectToKeep(track);
     if (offer) await peer.setRemoteDescription(offer);
     return peer.addTrack(track, this.#microphone);
   }
@@ -165,6 +167,7 @@ class Call {
 
   /** Both descriptions are there. */
   #watch(sender, sdp) {
+    this.#sender = sender;
     sender.transport.onstatechange = () => this.#transportChanged(sender.transport.state);
     this.#trickle.start(sdp);
     if (!this.#ended && this.#peer.connectionState !== "connected") this.#tell("connecting");
@@ -183,6 +186,7 @@ class Call {
     switch (this.#peer.connectionState) {
       case "connected":
         this.#failed = "broken";
+        this.#figures.start();
         return this.#tell("connected");
       case "disconnected":
         // A moment without an answer is normal on a bad network; say so only if it lasts.
@@ -212,6 +216,7 @@ class Call {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#interrupted);
+    this.#figures.stop();
     this.#abort.abort();
     this.#trickle.stop();
     // The goodbye first: closing would tell halloo by DTLS, and the call to be deleted would be gone.
@@ -221,6 +226,28 @@ class Call {
     this.meters.mine.silence();
     this.meters.theirs.silence();
     this.#tell(state, reason, words);
+  }
+
+  /** Another microphone, in the middle of the call. */
+  async changeMicrophone(muted) {
+    if (!this.#sender || this.#ended) return;
+    try {
+      const microphone = await openMicrophone();
+      const [track] = microphone.getAudioTracks();
+      if (this.#ended) return stop(microphone);
+      await this.#sender.replaceTrack(track);
+      stop(this.#microphone);
+      this.#microphone = microphone;
+      this.#expectToKeep(track);
+      this.meters.mine.listenTo(microphone);
+      this.muted = muted;
+    } catch (error) {
+      this.#tell("connected", reasonOf(error));
+    }
+  }
+
+  #expectToKeep(track) {
+    track.onended = () => this.end(this.#failed, "The microphone is gone. Plug it in and call again.");
   }
 
   set muted(muted) {
@@ -351,6 +378,110 @@ class Meter {
   }
 }
 
+/** How well a call goes, once a second, by what the browser itself measures. */
+class Figures {
+  #peer;
+  #timer = null;
+  #before = null;
+  #curve = [];
+
+  constructor(peer) {
+    this.#peer = peer;
+  }
+
+  start() {
+    if (this.#timer) return;
+    byId("figures").hidden = false;
+    this.#timer = setInterval(() => this.#look(), 1_000);
+    this.#look();
+  }
+
+  stop() {
+    clearInterval(this.#timer);
+    byId("figures").hidden = true;
+  }
+
+  async #look() {
+    const report = await this.#peer.getStats();
+    const all = [...report.values()];
+    const inbound = all.find((one) => one.type === "inbound-rtp" && one.kind === "audio");
+    const transport = all.find((one) => one.type === "transport");
+    // Firefox has no transport, and marks the pair itself.
+    const pair =
+      report.get(transport?.selectedCandidatePairId) ??
+      all.find((one) => one.type === "candidate-pair" && one.selected);
+    if (!inbound || !pair || this.#peer.connectionState === "closed") return;
+    this.#showPair(report, inbound, pair);
+    this.#showSound(inbound, this.#before ?? inbound);
+    this.#before = inbound;
+  }
+
+  #showPair(report, inbound, pair) {
+    const trip = pair.currentRoundTripTime;
+    set("round-trip", trip === undefined ? "–" : milliseconds(trip));
+    this.#draw(trip ?? 0);
+    const codec = report.get(inbound.codecId);
+    set("codec", codec ? `${codec.mimeType.split("/")[1]}, ${codec.clockRate / 1_000} kHz` : "–");
+    set("local", candidate(report.get(pair.localCandidateId)));
+    set("remote", candidate(report.get(pair.remoteCandidateId)));
+  }
+
+  #showSound(now, before) {
+    const lost = now.packetsLost - before.packetsLost;
+    const sent = lost + now.packetsReceived - before.packetsReceived;
+    set("loss", `${sent > 0 ? Math.max(0, (100 * lost) / sent).toFixed(1) : "0.0"} %`);
+    set("jitter", milliseconds(now.jitter));
+    const played = now.jitterBufferEmittedCount - before.jitterBufferEmittedCount;
+    if (played > 0) {
+      set("delay", milliseconds((now.jitterBufferDelay - before.jitterBufferDelay) / played));
+    }
+  }
+
+  /** The round trips of the last minute; the highest reaches the top, but 20 ms at least do. */
+  #draw(trip) {
+    this.#curve = [...this.#curve, trip].slice(-60);
+    const top = Math.max(0.02, ...this.#curve);
+    const first = 60 - this.#curve.length;
+    const points = this.#curve.map((one, at) => `${first + at},${(19 - (18 * one) / top).toFixed(2)}`);
+    byId("curve").setAttribute("points", points.join(" "));
+  }
+}
+
+function set(id, text) {
+  byId(id).textContent = text;
+}
+
+function milliseconds(seconds) {
+  return `${(1_000 * seconds).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
+}
+
+/** Where one end of the pair in use is. */
+function candidate(one) {
+  if (!one) return "–";
+  const kinds = { host: "direct", srflx: "through a NAT", prflx: "through a NAT", relay: "relayed" };
+  const kind = kinds[one.candidateType] ?? one.candidateType;
+  return one.address ? `${one.address} port ${one.port}, ${one.protocol}, ${kind}` : kind;
+}
+
+/** Fills the two lists. Their names are told only once the microphone was allowed. */
+async function listDevices() {
+  const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
+  const fill = (select, kind, none) => {
+    const chosen = select.value;
+    const own = devices.filter((device) => device.kind === kind && device.deviceId);
+    select.replaceChildren(...own.map((device, at) => new Option(device.label || `${none} ${at + 1}`, device.deviceId)));
+    if (own.some((device) => device.deviceId === chosen)) select.value = chosen;
+    return own.length > 0;
+  };
+  const microphones = fill(byId("microphone"), "audioinput", "Microphone");
+  const loudspeakers = fill(byId("loudspeaker"), "audiooutput", "Loudspeaker");
+  byId("devices").hidden = !microphones;
+  // Not every browser lets a page choose.
+  for (const element of [byId("loudspeaker"), document.querySelector("label[for=loudspeaker]")]) {
+    element.hidden = !loudspeakers || !("setSinkId" in sound);
+  }
+}
+
 async function openMicrophone() {
   if (!window.isSecureContext || !navigator.mediaDevices) {
     throw new Failure(
@@ -358,7 +489,12 @@ async function openMicrophone() {
         "Open this page as http://localhost, or over https.",
     );
   }
-  return navigator.mediaDevices.getUserMedia({ audio: true });
+  const wish = byId("microphone").value;
+  // `ideal`: one that was unplugged since is no reason for no call.
+  const audio = wish ? { deviceId: { ideal: wish } } : true;
+  const stream = await navigator.mediaDevices.getUserMedia({ audio });
+  listDevices();
+  return stream;
 }
 
 function stop(stream) {
@@ -487,6 +623,14 @@ byId("token-form").addEventListener("submit", (event) => {
 });
 muteButton.addEventListener("click", () => setMuted(!muted));
 hangUpButton.addEventListener("click", () => call?.end("ended"));
+byId("microphone").addEventListener("change", () => call?.changeMicrophone(muted));
+byId("loudspeaker").addEventListener("change", (event) => {
+  sound.setSinkId(event.target.value).catch((error) => {
+    byId("reason").textContent = `That loudspeaker gives no sound: ${error.message}`;
+    byId("reason").hidden = false;
+  });
+});
+navigator.mediaDevices?.addEventListener?.("devicechange", listDevices);
 document.addEventListener("click", () => sound.srcObject && sound.play().catch(() => {}));
 // A closed tab says goodbye; one that is only put aside (the back/forward cache) hangs up, too.
 window.addEventListener("pagehide", () => call?.leave());
