@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::controls::{Controls, Wish};
 use super::failure::hint;
 use super::options::CallOptions;
 use super::show::{Events, Show, next};
@@ -37,6 +38,7 @@ pub async fn run(options: CallOptions, endpoint: Endpoint) -> Result<(), Failure
     }
     let calls = driver::start(options.media.driver(), sound(&options.media)?)?;
     let mut events = calls.events();
+    let mut controls = Controls::new();
     let client = match &options.token {
         None => Client::new(patience(options.media.timeout)),
         Some(token) => Client::new(patience(options.media.timeout)).bearing(token, &endpoint),
@@ -47,8 +49,10 @@ pub async fn run(options: CallOptions, endpoint: Endpoint) -> Result<(), Failure
         let session = tokio::select! {
             answered = answered(&client, &endpoint, &calls, id, &offer) => answered?,
             () = asked.heard() => return Err(interrupted()),
+            () = controls.quit() => return Err(interrupted()),
         };
-        let ended = follow(&show, &calls, id, &mut events, &mut asked).await;
+        let mut person = Person { asked, controls };
+        let ended = follow(&show, &calls, id, &mut events, &mut person).await;
         if ended.end != End::HungUpByPeer {
             client.hang_up(&session).await;
         }
@@ -121,14 +125,14 @@ async fn follow(
     calls: &Handle,
     id: CallId,
     events: &mut Events,
-    asked: &mut Asked,
+    person: &mut Person,
 ) -> Ended {
     let mut connected = false;
     let mut hanging_up = false;
     loop {
         let happened = tokio::select! {
             happened = next(events) => happened,
-            () = asked.heard(), if !hanging_up => {
+            () = person.hangs_up(show, calls), if !hanging_up => {
                 hanging_up = true;
                 let _ended_already = calls.hang_up(id, Side::Local).await;
                 continue;
@@ -140,12 +144,36 @@ async fn follow(
         };
         show.event(Some(call), &timed);
         match timed.event {
-            Event::Connected { .. } if call == id => connected = true,
+            Event::Connected { .. } if call == id => {
+                connected = true;
+                person.controls.explain(show, calls);
+            }
             Event::Ended { reason, end } if call == id => {
                 show.wipe();
                 return Ended { end, reason, connected };
             }
             _ => {}
+        }
+    }
+}
+
+/// Who may end the call from here: by a signal or by a key.
+pub(super) struct Person {
+    pub(super) asked: Asked,
+    pub(super) controls: Controls,
+}
+
+impl Person {
+    /// Does what keys ask for, until one or a signal says that the call shall end.
+    pub(super) async fn hangs_up(&mut self, show: &Show, calls: &Handle) {
+        loop {
+            let key = tokio::select! {
+                () = self.asked.heard() => return,
+                key = self.controls.key() => key,
+            };
+            if self.controls.obey(key, show, calls).await == Wish::HangUp {
+                return;
+            }
         }
     }
 }

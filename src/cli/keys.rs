@@ -12,7 +12,15 @@ use tokio::sync::mpsc;
 #[derive(Debug)]
 pub(super) struct Keys {
     pressed: mpsc::UnboundedReceiver<char>,
+    source: Source,
     _terminal: Option<Unbuffered>,
+}
+
+/// Where keys come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    StandardInput,
+    Nowhere,
 }
 
 /// Whether a person sits in front of this program, reads what it says and can press keys.
@@ -26,7 +34,7 @@ impl Keys {
         let (sender, pressed) = mpsc::unbounded_channel();
         let terminal = io::stdin().is_terminal();
         if terminal && !is_in_foreground() {
-            return Self { pressed, _terminal: None };
+            return Self { pressed, source: Source::Nowhere, _terminal: None };
         }
         let unbuffered = if terminal { Unbuffered::begin() } else { None };
         // It can't be told to end; it ends with the process, or with standard input.
@@ -40,12 +48,18 @@ impl Keys {
         if let Err(error) = reader {
             tracing::warn!("no keys: {error}");
         }
-        Self { pressed, _terminal: unbuffered }
+        Self { pressed, source: Source::StandardInput, _terminal: unbuffered }
     }
 
     /// No keys at all.
     pub(super) fn none() -> Self {
-        Self { pressed: mpsc::unbounded_channel().1, _terminal: None }
+        let (_, pressed) = mpsc::unbounded_channel();
+        Self { pressed, source: Source::Nowhere, _terminal: None }
+    }
+
+    /// Whether a key can be pressed at all.
+    pub(super) fn are_there(&self) -> bool {
+        self.source == Source::StandardInput
     }
 
     /// The next key, in lower case. Never ready when there are no more.

@@ -9,6 +9,7 @@
 
 pub mod call;
 mod check;
+mod controls;
 pub mod devices;
 mod doorbell;
 mod failure;

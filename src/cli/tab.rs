@@ -12,7 +12,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::call::{Ended, interrupted};
+use super::call::{Ended, Person, interrupted};
+use super::controls::Controls;
 use super::listen::port_failure;
 use super::options::CallOptions;
 use super::show::{Events, Show, next};
@@ -29,7 +30,7 @@ use crate::signal::token::Token;
 /// The port or the sound can't be had, or the call did not come about, or broke.
 pub async fn run(options: CallOptions) -> Result<(), Failure> {
     let show = Show::new(options.telling);
-    let mut asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
+    let asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
     let access = Access {
         token: options.token.as_ref().map(|secret| Token::new(secret.reveal())),
         role: Role::CallsTab,
@@ -50,7 +51,8 @@ pub async fn run(options: CallOptions) -> Result<(), Failure> {
     show.listening(calls.world().now(), urls);
     let hint = "open it in a browser: the tab rings, and the call is answered or declined there";
     show.line(calls.world().now(), None, hint);
-    let done = follow(&show, &calls, &mut events, &mut asked).await;
+    let mut person = Person { asked, controls: Controls::new() };
+    let done = follow(&show, &calls, &mut events, &mut person).await;
     drop(end);
     let _all_told = timeout(HANG_UP_WITHIN, calls.shutdown()).await;
     if done.is_ok() || show.is_json() {
@@ -66,7 +68,7 @@ async fn follow(
     show: &Show,
     calls: &Handle,
     events: &mut Events,
-    asked: &mut Asked,
+    person: &mut Person,
 ) -> Result<(), Failure> {
     let mut current = None;
     let mut connected = false;
@@ -74,7 +76,7 @@ async fn follow(
     loop {
         let happened = tokio::select! {
             happened = next(events) => happened,
-            () = asked.heard(), if !hanging_up => match current {
+            () = person.hangs_up(show, calls), if !hanging_up => match current {
                 None => return Err(interrupted()),
                 Some(id) => {
                     hanging_up = true;
@@ -90,7 +92,10 @@ async fn follow(
         match timed.event {
             // The tab that was opened last takes over.
             Event::Ringing => current = Some(call),
-            Event::Connected { .. } => connected = true,
+            Event::Connected { .. } => {
+                connected = true;
+                person.controls.explain(show, calls);
+            }
             Event::Ended { reason, end } if current == Some(call) => {
                 show.wipe();
                 return verdict(Ended { end, reason, connected });

@@ -21,6 +21,8 @@ use super::namespace::Namespace;
 pub struct Terminal {
     child: Child,
     keyboard: File,
+    /// A terminal's settings are read through either end.
+    settings: File,
     written: Receiver<Vec<u8>>,
     screen: String,
     /// Up to where [`Terminal::wait_for`] has looked.
@@ -45,6 +47,7 @@ impl Terminal {
         let child = child.spawn().expect("setsid (Debian: util-linux)");
         drop(command);
         let keyboard = File::from(ours);
+        let settings = keyboard.try_clone().unwrap();
         let mut reader = keyboard.try_clone().unwrap();
         let (sender, written) = channel();
         std::thread::spawn(move || {
@@ -56,7 +59,7 @@ impl Terminal {
                 }
             }
         });
-        Self { child, keyboard, written, screen: String::new(), seen: 0 }
+        Self { child, keyboard, settings, written, screen: String::new(), seen: 0 }
     }
 
     /// Waits until this stands behind what was waited for before.
@@ -93,6 +96,12 @@ impl Terminal {
     /// Presses a key.
     pub fn press(&mut self, key: &str) {
         self.keyboard.write_all(key.as_bytes()).unwrap();
+    }
+
+    /// Whether what is pressed is shown.
+    pub fn echoes(&self) -> bool {
+        let modes = rustix::termios::tcgetattr(&self.settings).unwrap().local_modes;
+        modes.contains(rustix::termios::LocalModes::ECHO)
     }
 
     /// Presses Ctrl-C.

@@ -49,6 +49,10 @@ impl Driver {
                 reply(answer, self.find(id).map(|call| call.stats(now)));
             }
             Command::Follow(id, answer) => reply(answer, self.follow(id)),
+            Command::SetMicrophone(microphone, answer) => {
+                self.microphone = microphone;
+                reply(answer, Ok(()));
+            }
             Command::Shutdown(answer) => {
                 self.farewells.push(answer);
                 self.leave();

@@ -19,6 +19,16 @@ pub struct Handle {
     pub(super) world: World,
 }
 
+/// Whether we are heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Microphone {
+    /// As `--input` says.
+    #[default]
+    Open,
+    /// Silence goes out instead.
+    Muted,
+}
+
 /// Whether an offer of ours is told as `ringing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bell {
@@ -48,6 +58,7 @@ pub(super) enum Command {
     Call(CallId, Answer<CallSummary>),
     Stats(CallId, Answer<Report>),
     Follow(CallId, Answer<Followed>),
+    SetMicrophone(Microphone, Answer<()>),
     Shutdown(Answer<()>),
 }
 
@@ -149,6 +160,14 @@ impl Handle {
     /// The call is unknown or has ended.
     pub async fn hang_up(&self, id: CallId, by: Side) -> Result<(), Refusal> {
         self.ask(|answer| Command::HangUp(id, by, answer)).await
+    }
+
+    /// Mutes what we say in all calls, or lets it be heard again. The calls and their packets go on.
+    ///
+    /// # Errors
+    /// The driver has ended.
+    pub async fn set_microphone(&self, microphone: Microphone) -> Result<(), Refusal> {
+        self.ask(|answer| Command::SetMicrophone(microphone, answer)).await
     }
 
     /// Every call, the oldest first; ended ones for another minute.

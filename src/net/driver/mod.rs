@@ -31,7 +31,7 @@ mod voices;
 
 pub use call::{CallState, CallSummary, Caller, TimedEvent};
 pub use call_id::{CallId, NotACallId};
-pub use handle::{Followed, Handle};
+pub use handle::{Followed, Handle, Microphone};
 pub use options::Options;
 pub use refusal::Refusal;
 pub use ringing::Ringing;
@@ -63,6 +63,7 @@ struct Driver {
     calls: Calls,
     timers: Timers<(CallKey, Which)>,
     sound: Sound,
+    microphone: Microphone,
     frames: Frames,
     commands: mpsc::UnboundedReceiver<Command>,
     next_command: Option<Command>,
@@ -114,6 +115,7 @@ pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
         timers: Timers::new(),
         frames: Frames { heard: sound.frame(), spoken: sound.frame(), keys: Vec::new() },
         sound,
+        microphone: Microphone::Open,
         commands,
         next_command: None,
         events,

@@ -1,8 +1,8 @@
 //! Sound through the loop: what is due is played by every call, and sent by every call.
 
 use crate::audio::Frame;
-use crate::net::driver::Driver;
 use crate::net::driver::calls::{CallKey, Progress};
+use crate::net::driver::{Driver, Microphone};
 use crate::peer::Input;
 use crate::peer::event::Event;
 use crate::time::Instant;
@@ -32,6 +32,7 @@ impl Driver {
             let frames = self.options.peer.opus.frame.as_millis() / Frame::DURATION.as_millis();
             for _ in 0..frames {
                 made.speak(&mut self.frames.spoken);
+                self.microphone.pass(&mut self.frames.spoken);
                 peer.handle_input(now, Input::Audio(&self.frames.spoken));
             }
         }
@@ -56,6 +57,7 @@ impl Driver {
             self.speak(now);
         }
         while self.sound.capture(now, &mut self.frames.spoken) {
+            self.microphone.pass(&mut self.frames.spoken);
             for (_, call) in self.calls.all_mut() {
                 if let Progress::Running { peer, voice: Some(_) } = &mut call.progress {
                     peer.handle_input(now, Input::Audio(&self.frames.spoken));
@@ -85,6 +87,7 @@ impl Driver {
             warnings.extend(voice.hear(heard));
             self.sound.mix(heard);
             if self.sound.echoes() {
+                self.microphone.pass(heard);
                 peer.handle_input(now, Input::Audio(heard));
             }
         }
@@ -97,8 +100,18 @@ impl Driver {
         for (_, call) in self.calls.all_mut() {
             if let Progress::Running { peer, voice: Some(voice) } = &mut call.progress {
                 voice.speak(spoken);
+                self.microphone.pass(spoken);
                 peer.handle_input(now, Input::Audio(spoken));
             }
+        }
+    }
+}
+
+impl Microphone {
+    /// Lets a frame through, or makes it silence. A source goes on meanwhile, as speech does.
+    fn pass(self, frame: &mut Frame) {
+        if self == Self::Muted {
+            frame.silence_it();
         }
     }
 }
