@@ -385,3 +385,20 @@ fn without_json_the_address_is_data_and_the_rest_is_not() {
     stdout.read_to_string(&mut rest).unwrap();
     assert_eq!((child.wait().unwrap().code(), rest.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn completions_and_manual_pages_come_from_the_definition() {
+    for (shell, mark) in
+        [("bash", "complete -F"), ("zsh", "#compdef halloo"), ("fish", "complete -c")]
+    {
+        let output = run(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0));
+        let script = text(&output.stdout);
+        assert!(script.contains(mark) && script.contains("impair"), "{shell}: {script}");
+    }
+    let page = text(&run(&["man", "listen"]).stdout);
+    assert!(page.contains(".TH halloo-listen") && page.contains("allow\\-origin"), "{page}");
+    assert!(text(&run(&["man"]).stdout).contains(".TH halloo"));
+    assert!(complaint(&run(&["man", "sing"]), 2).concat().contains("sing"));
+    assert!(complaint(&run(&["completions", "klingon"]), 2).concat().contains("klingon"));
+}

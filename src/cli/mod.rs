@@ -18,6 +18,7 @@ pub mod listen;
 mod meter;
 pub mod myself;
 pub mod options;
+pub mod paper;
 mod pitch;
 pub mod show;
 mod signals;
@@ -73,6 +74,8 @@ fn obey(command: Command) -> Result<(), Failure> {
             }
         }
         Command::Devices(options) => devices::run(&options),
+        Command::Completions(options) => paper::completions(&options),
+        Command::Man(options) => paper::man(&options),
     }
 }
 

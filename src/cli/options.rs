@@ -40,6 +40,12 @@ pub enum Command {
     /// List microphones and loudspeakers.
     #[command(after_help = DEVICES_EXAMPLES)]
     Devices(DevicesOptions),
+    /// Print a shell's completions.
+    #[command(hide = true, after_help = COMPLETIONS_EXAMPLES)]
+    Completions(CompletionsOptions),
+    /// Print a manual page.
+    #[command(hide = true, after_help = MAN_EXAMPLES)]
+    Man(ManOptions),
 }
 
 const LISTEN_EXAMPLES: &str = "\
@@ -64,6 +70,16 @@ Examples:
   halloo devices --json
   halloo call localhost --input device:NAME      NAME as `halloo devices` lists it";
 
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  halloo completions bash > ~/.local/share/bash-completion/completions/halloo
+  halloo completions fish > ~/.config/fish/completions/halloo.fish";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  halloo man > halloo.1
+  halloo man listen > halloo-listen.1";
+
 impl Command {
     /// How much is told.
     #[must_use]
@@ -72,6 +88,7 @@ impl Command {
             Self::Listen(options) => options.telling.loudness(),
             Self::Call(options) => options.telling.loudness(),
             Self::Devices(options) => options.telling.loudness(),
+            Self::Completions(_) | Self::Man(_) => Loudness::Normal,
         }
     }
 }
@@ -138,6 +155,22 @@ pub struct DevicesOptions {
     /// What is told.
     #[command(flatten)]
     pub telling: TellingOptions,
+}
+
+/// `halloo completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsOptions {
+    /// For which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `halloo man`.
+#[derive(Debug, Args)]
+pub struct ManOptions {
+    /// The page of this command, such as listen [default: of halloo itself]
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
 }
 
 /// What a call is like.

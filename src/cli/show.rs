@@ -222,6 +222,12 @@ pub fn write_stdout(line: &str) {
     let _gone = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }
 
+/// The same for text that has its line ends already.
+pub fn write_stdout_bytes(bytes: &[u8]) {
+    let mut stdout = io::stdout().lock();
+    let _gone = stdout.write_all(bytes).and_then(|()| stdout.flush());
+}
+
 fn write_stderr(line: &str) {
     let _gone = writeln!(io::stderr(), "{line}");
 }
