@@ -55,6 +55,8 @@ fn forge_password(text: String) -> String {
     [&text[..at], "AAAAAAAAAAAAAAAAAAAAAAAA", &text[at + 24..]].concat()
 }
 
+type Edit = fn(String) -> String;
+
 fn same(text: String) -> String {
     text
 }
@@ -62,7 +64,6 @@ fn same(text: String) -> String {
 #[test]
 fn whoever_shows_another_certificate_is_refused_before_any_media() {
     // rfc8122-5-1, rfc5763-5-2, rfc8827-6.5-1: wrong in the offer, in the answer, in both.
-    type Edit = fn(String) -> String;
     let edits: [[Edit; 2]; 3] = [
         [forge_fingerprint, same],
         [same, forge_fingerprint],
@@ -166,6 +167,20 @@ fn nothing_is_told_sent_or_heard_after_the_end() {
         assert!(matches!(side.peer.poll_output(), Output::Timeout(None)));
         assert_eq!(side.peer.make_offer(call.now), Err(NegotiateError::Ended));
     }
+}
+
+#[test]
+fn what_arrives_after_the_end_is_no_news() {
+    // Bob's first packets are under way when Alice hangs up.
+    let mut call = Call::new(5, &network());
+    call.signal();
+    call.connect();
+    let sends = |call: &Call| call.bob.peer.figures().packets_sent > 0;
+    assert!(call.run_until(SECOND, sends));
+    call.hang_up(Who::Alice);
+    call.run_for(SECOND);
+    assert!(matches!(call.alice.events.last(), Some((_, Event::Ended { .. }))));
+    assert_eq!(call.alice.peer.figures().packets_received, 0);
 }
 
 #[test]
