@@ -96,6 +96,7 @@ need_to_test() {
 
 # Stacks that only `./check --all` calls.
 need_heavy_peers() {
+    need 'has firefox-esr' firefox-esr 'calls with Firefox'
     need 'has gst-inspect-1.0 && gst-inspect-1.0 webrtcbin' \
         'gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice' \
         'calls with GStreamer'

@@ -10,6 +10,7 @@ mod common {
     pub mod listen;
     pub mod namespace;
     pub mod peers;
+    pub mod pulse;
     pub mod script;
     pub mod skip;
     pub mod stall;
@@ -19,6 +20,7 @@ use std::process::Command;
 
 use common::namespace::Namespace;
 use common::peers::{THEIRS, halloo_calls, on_stage, peer_calls};
+use common::pulse::SoundServer;
 use common::script;
 
 const WRTC: &str = "@roamhq/wrtc@0.10.0";
@@ -109,4 +111,36 @@ fn the_readme_has_the_versions_that_are_tested() {
     for package in [WRTC.replacen("c@", "c ", 1), FFMPEG.replace("==", " ")] {
         assert!(readme.contains(&package), "{package}");
     }
+}
+
+/// Firefox, its AudioContext kept running by a software sound server.
+fn firefox(sound: &SoundServer) -> impl Fn(&Namespace, &[&str]) -> Command {
+    let environment = sound.environment();
+    move |place, arguments| {
+        // A page without the microphone's permission tells only the address that leads to the internet.
+        place.ip(&["route", "replace", "default", "dev", &place.interface]);
+        let mut command = place.command("python3");
+        command.envs(environment.iter().cloned()).arg(script::source("firefox.py")).args(arguments);
+        command
+    }
+}
+
+#[test]
+fn firefox_calls_with_opus() {
+    peer_calls(&firefox(&SoundServer::start()), "opus");
+}
+
+#[test]
+fn firefox_calls_with_pcmu() {
+    peer_calls(&firefox(&SoundServer::start()), "pcmu");
+}
+
+#[test]
+fn firefox_is_called_with_opus() {
+    halloo_calls(&firefox(&SoundServer::start()), "opus");
+}
+
+#[test]
+fn firefox_is_called_with_pcmu() {
+    halloo_calls(&firefox(&SoundServer::start()), "pcmu");
 }
