@@ -97,6 +97,9 @@ need_to_test() {
 # Stacks that only `./check --all` calls.
 need_heavy_peers() {
     need 'has firefox-esr' firefox-esr 'calls with Firefox'
+    need 'has go' golang-go 'builds a peer of Pion'
+    need '[ -d /usr/share/gocode/src/github.com/pion/webrtc ]' golang-github-pion-webrtc.v3-dev \
+        'calls with Pion'
     need 'has gst-inspect-1.0 && gst-inspect-1.0 webrtcbin' \
         'gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice' \
         'calls with GStreamer'

@@ -16,6 +16,7 @@ mod common {
     pub mod stall;
 }
 
+use std::path::Path;
 use std::process::Command;
 
 use common::namespace::Namespace;
@@ -79,6 +80,33 @@ fn gstreamer_is_called_with_opus() {
 #[test]
 fn gstreamer_is_called_with_pcmu() {
     halloo_calls(&gstreamer, "pcmu");
+}
+
+/// Built from our few lines and Debian's package of Pion, without a module.
+fn pion(place: &Namespace, arguments: &[&str]) -> Command {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/pion");
+    let program = folder.join("pion");
+    let mut go = Command::new("go");
+    go.env("GO111MODULE", "off").env("GOPATH", "/usr/share/gocode");
+    go.env("GOCACHE", folder.join("cache")).args(["build", "-o"]).arg(&program);
+    script::run(
+        go.arg(script::source("pion/main.go")),
+        "golang-go golang-github-pion-webrtc.v3-dev",
+    );
+    let mut command = place.command(program);
+    command.args(arguments);
+    command
+}
+
+/// Pion has no codecs, and G.711 is the one that is a few lines.
+#[test]
+fn pion_calls_with_pcmu() {
+    peer_calls(&pion, "pcmu");
+}
+
+#[test]
+fn pion_is_called_with_pcmu() {
+    halloo_calls(&pion, "pcmu");
 }
 
 /// ffmpeg only sends. It offers `setup:passive`, uses the first candidate alone, and its answers to
