@@ -72,6 +72,8 @@ pub struct Agent {
     checks: Checks,
     /// No check of a new pair leaves before this.
     next_slot: Instant,
+    /// When the pairs that failed were last checked anew.
+    round: Instant,
     first_success: Option<Instant>,
     nominating: Option<PairId>,
     selected: Option<PairId>,
@@ -109,6 +111,7 @@ impl Agent {
             list: Checklist::new(config.max_pairs),
             checks: Checks::default(),
             next_slot: Instant::ZERO,
+            round: Instant::ZERO,
             first_success: None,
             nominating: None,
             selected: None,

@@ -236,6 +236,15 @@ impl Checklist {
         self.pairs.iter().all(|pair| through.contains(&pair.state))
     }
 
+    /// Checks all failed pairs once more: the other side may have come by now.
+    pub(super) fn begin_anew(&mut self) {
+        for pair in &mut self.pairs {
+            if pair.state == PairState::Failed {
+                pair.on(PairSignal::Trigger);
+            }
+        }
+    }
+
     /// A pair is chosen: nothing more is checked (RFC 8445 section 8.1.2). Pairs that work are kept,
     /// since a controlling side of RFC 5245 may yet choose one of them instead.
     pub(super) fn conclude(&mut self) {

@@ -39,7 +39,9 @@ pub struct Config {
     /// Ta: the time between two checks (RFC 8445 section 14.2).
     pub pace: Duration,
     /// The PAC timer: failure is not declared earlier than this after the remote credentials came
-    /// (RFC 8863). A value below the default also ends checks that are still under way.
+    /// (RFC 8863). A value below the default also ends checks that are still under way. With one above
+    /// it, pairs that failed are checked again and again until then, since the other side may come
+    /// late; that also keeps open what our NAT opened for them.
     pub patience: Duration,
     /// Pairs in the check list (RFC 8445 section 6.1.2.5).
     pub max_pairs: usize,
@@ -50,6 +52,9 @@ pub struct Config {
 impl Config {
     /// How long one check is repeated before it fails, at the smallest RTO: 79 times 500 ms.
     pub const PATIENCE: Duration = Duration::from_millis(39_500);
+
+    /// Between two rounds of a patient agent's checks: NATs forget after 30 s or more.
+    pub(super) const ROUND: Duration = Duration::from_secs(15);
 
     /// The values that the RFCs recommend.
     #[must_use]

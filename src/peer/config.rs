@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::audio::Channels;
 pub use crate::audio::Codec as CodecName;
+use crate::ice;
 use crate::time::NtpTime;
 
 /// Settings of one [`super::Peer`].
@@ -16,6 +17,7 @@ pub struct Config {
     /// What is sent: frames given by [`super::Input::Audio`], or what is received.
     pub sending: Sending,
     /// The call fails when it is not connected this long after both descriptions were there.
+    /// More than [`Config::CONNECT_TIMEOUT`]: the other side may come late, so checks go on until then.
     pub connect_timeout: Duration,
     /// Wall-clock time at [`crate::time::Instant::ZERO`], for sender reports and statistics.
     pub wall_clock: NtpTime,
@@ -51,9 +53,20 @@ impl Default for Config {
             codecs: vec![CodecName::Opus, CodecName::Pcmu, CodecName::Pcma],
             opus: OpusSettings::default(),
             sending: Sending::Frames,
-            connect_timeout: Duration::from_secs(45),
+            connect_timeout: Self::CONNECT_TIMEOUT,
             wall_clock: NtpTime::from_unix(Duration::ZERO),
         }
+    }
+}
+
+impl Config {
+    /// For two sides that are both there.
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(45);
+
+    /// How long ICE checks. Where nobody is late, it need not take all the time there is.
+    pub(super) fn ice_patience(&self) -> Duration {
+        let usual = self.connect_timeout <= Self::CONNECT_TIMEOUT;
+        if usual { self.connect_timeout.min(ice::Config::PATIENCE) } else { self.connect_timeout }
     }
 }
 

@@ -3,7 +3,7 @@
 //! WHIP, RFC 9725, both ways: an HTTP POST carries an offer and brings back the answer; a URL of the
 //! call's own then takes candidates (PATCH) and the hang-up (DELETE). Beside it what aiortc's example
 //! page speaks ([`offer`]), JSON that tells about calls ([`calls`]), and their [`events`] as they
-//! happen. Errors are problem documents ([`problem`], RFC 9457). Left out: `Link: rel="ice-server"`.
+//! happen. Without any server, people carry lines of text ([`paste`]). Errors are problem documents ([`problem`], RFC 9457). Left out: `Link: rel="ice-server"`.
 //!
 //! No IO here. [`route`] turns a request into a [`Step`]: either the response, or an [`Ask`] that
 //! names what the driver of the calls must do first. The file that made the ask also turns its
@@ -20,6 +20,7 @@ pub mod calls;
 pub mod events;
 pub mod offer;
 pub mod origin;
+pub mod paste;
 pub mod problem;
 pub mod token;
 pub mod whip;

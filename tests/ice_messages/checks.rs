@@ -1,6 +1,8 @@
 //! What they ask: checks of theirs, genuine or not, and who is in charge.
 
-use halloo::ice::{Candidate, Input, Kind, PairState, PathId, Role, pair_priority};
+use std::time::Duration;
+
+use halloo::ice::{Candidate, Input, Kind, PairState, PathId, Role, State, pair_priority};
 use halloo::stun::{
     Attribute, Class, ErrorCode, IntegrityKey, IntegrityKind, Message, MessageWriter, Method,
 };
@@ -255,4 +257,53 @@ fn an_unpolled_agent_keeps_a_limited_number_of_answers() {
     }
     assert!(hand.poll().len() <= 300);
     assert!(hand.agent.dropped().surplus_answers >= 700);
+}
+
+#[test]
+fn a_patient_agent_checks_again_until_the_other_side_comes() {
+    // Descriptions that people carry by hand: the answerer checks long before the offerer can answer,
+    // and what its NAT has opened must stay open.
+    let minutes = 10 * 60;
+    let mut hand = Hand::patient(Role::Controlled, Duration::from_secs(minutes));
+    hand.candidate(THEIRS, HOST);
+    hand.tell(Input::RemoteCandidatesDone);
+    let mut last = hand.now;
+    let mut longest_silence = Duration::ZERO;
+    for _ in 0..(minutes - 60) * 10 {
+        hand.wait(100);
+        if !hand.requests().is_empty() {
+            longest_silence = longest_silence.max(hand.now - last);
+            last = hand.now;
+        }
+    }
+    assert!(longest_silence < Duration::from_secs(30), "{longest_silence:?}");
+    assert_eq!(hand.agent.state(), State::Checking);
+    hand.check_from(THEIRS, &[Attribute::UseCandidate]);
+    let back = hand.only_request();
+    hand.confirm(&back);
+    assert!(hand.agent.selected().is_some());
+
+    let mut nobody = Hand::patient(Role::Controlled, Duration::from_secs(minutes));
+    nobody.candidate(THEIRS, HOST);
+    for _ in 0..=minutes {
+        nobody.wait(1_000);
+        nobody.poll();
+    }
+    assert_eq!(nobody.agent.state(), State::Failed);
+}
+
+#[test]
+fn a_patient_agent_does_not_hammer_who_refuses_it() {
+    let mut hand = Hand::patient(Role::Controlled, Duration::from_secs(600));
+    hand.candidate(THEIRS, HOST);
+    let mut sent = 0;
+    for _ in 0..600 {
+        for request in hand.requests() {
+            sent += 1;
+            let refusal = hand.error(&request, ErrorCode { code: 400, reason: "no" });
+            hand.give(THEIRS, &refusal);
+        }
+        hand.wait(1_000);
+    }
+    assert!((20..=41).contains(&sent), "{sent} checks in ten minutes");
 }

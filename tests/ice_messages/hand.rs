@@ -55,8 +55,12 @@ impl Sent {
 impl Hand {
     /// Nothing is known of the other side.
     pub fn early(role: Role) -> Self {
+        Self::configured(Config::new(role))
+    }
+
+    fn configured(config: Config) -> Self {
         let mut hand = Self {
-            agent: Agent::new(Config::new(role), StdRng::seed_from_u64(1)),
+            agent: Agent::new(config, StdRng::seed_from_u64(1)),
             now: Instant::ZERO,
             theirs: Credentials { ufrag: "them".into(), pwd: "their+password+24+chars/".into() },
             next_id: 0,
@@ -64,6 +68,13 @@ impl Hand {
         };
         hand.tell(Input::LocalCandidate { path: PathId(0), addr: addr(OURS) });
         hand.tell(Input::LocalCandidatesDone);
+        hand
+    }
+
+    /// Credentials are exchanged, and this side waits so long for the other one to come.
+    pub fn patient(role: Role, patience: Duration) -> Self {
+        let mut hand = Self::configured(Config { patience, ..Config::new(role) });
+        hand.tell(Input::RemoteCredentials(hand.theirs.clone()));
         hand
     }
 

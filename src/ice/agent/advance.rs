@@ -22,6 +22,7 @@ impl Agent {
         if self.state.is_alive() {
             self.repeat_checks();
             self.nominate();
+            self.begin_next_round();
             self.send_next_check();
             self.choose_route();
             self.keep_consent_fresh();
@@ -41,7 +42,7 @@ impl Agent {
             _ => None,
         };
         let consent = self.consent.as_ref().map(|consent| consent.due(self.now));
-        [self.checks.due(), next_check, choice, consent, self.fails_at()]
+        [self.checks.due(), next_check, choice, consent, self.next_round(), self.fails_at()]
             .into_iter()
             .flatten()
             .min()
@@ -87,6 +88,22 @@ impl Agent {
             self.nominating = Some(pair);
             self.send_check(pair, UseCandidate::Yes);
         }
+    }
+
+    /// A patient agent whose pairs have all failed tries them again.
+    fn begin_next_round(&mut self) {
+        if self.next_round().is_some_and(|at| at <= self.now) {
+            self.round = self.now;
+            self.list.begin_anew();
+        }
+    }
+
+    fn next_round(&self) -> Option<Instant> {
+        let patient = self.config.patience > Config::PATIENCE && self.state == State::Checking;
+        let in_vain = || self.list.is_exhausted() && self.list.best_valid().is_none();
+        let began = self.started?;
+        (patient && !self.list.pairs().is_empty() && in_vain())
+            .then(|| self.round.max(began) + Config::ROUND)
     }
 
     /// One check per Ta; the first at once (RFC 8445 section 6.1.4.2).
@@ -268,7 +285,7 @@ impl Agent {
             return None;
         }
         let at = self.started? + self.config.patience;
-        let impatient = self.config.patience < Config::PATIENCE;
-        (impatient || self.list.is_exhausted()).then_some(at)
+        let told = self.config.patience != Config::PATIENCE;
+        (told || self.list.is_exhausted()).then_some(at)
     }
 }

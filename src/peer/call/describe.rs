@@ -155,8 +155,7 @@ impl Peer {
         if self.transport.is_some() {
             return;
         }
-        let patience = ice::Config::PATIENCE.min(self.config.connect_timeout);
-        let config = ice::Config { patience, ..ice::Config::new(role) };
+        let config = ice::Config { patience: self.config.ice_patience(), ..ice::Config::new(role) };
         let rng = StdRng::from_rng(&mut self.rng);
         let mut transport = Transport::new(config, Arc::clone(&self.certificate), rng);
         self.events.push_back(Event::Gathering { state: GatheringState::Gathering });
