@@ -1,10 +1,12 @@
 //! Whether the machine itself stood still: figures of sound in real time mean nothing then.
 //!
 //! Use it with `mod common { pub mod stall; }`. A test machine runs other tests beside this one; when all
-//! its processors are busy, a thread that wants to run now may wait longer than a packet lasts.
+//! its processors are busy, a thread that wants to run now may wait longer than a packet lasts. A test that
+//! was repeated for that says so in the file that `HALLOO_STALLED` names.
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+use std::io::Write;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,10 +25,21 @@ pub fn undisturbed(test: impl Fn() -> Result<(), String>) {
         match outcome {
             Ok(()) => return,
             Err(wrong) if stalled < STALL => panic!("{wrong} (the machine never stood still)"),
-            Err(wrong) => eprintln!("run {run} was spoiled by a stall of {stalled:?}: {wrong}"),
+            Err(wrong) => note(&format!("run {run} spoiled by a stall of {stalled:?}: {wrong}")),
         }
     }
     panic!("{RUNS} runs were spoiled: this machine is too busy for sound in real time");
+}
+
+/// A repetition must be visible: `./check` counts and names them at its end.
+fn note(spoiled: &str) {
+    let test = thread::current().name().unwrap_or("a test").to_owned();
+    eprintln!("{test}: {spoiled}");
+    if let Some(file) = std::env::var_os("HALLOO_STALLED") {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+        let line = spoiled.replace('\n', " ");
+        file.write_all(format!("{test}: {line}\n").as_bytes()).unwrap();
+    }
 }
 
 /// The outcome, and the longest time that a thread had to wait meanwhile.
