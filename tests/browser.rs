@@ -1,19 +1,15 @@
 //! Headless Chromium calls halloo and is called by it, and sound arrives in both directions.
 //!
-//! Each test has a network namespace of its own, in which halloo listens on loopback (so that pages are
-//! a secure context) and media takes the veth address. Sound is checked by its pitch: in the page from
-//! the samples that the browser decoded, at halloo from its recording. The tests run one after another:
-//! two browsers on a small machine would make each other's sound stutter.
+//! Each test has a network namespace of its own (`common/stage.rs`). What else a browser may offer is in
+//! `browser_codecs.rs`; many calls are in `browser_many.rs`, the figures in `browser_stats.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 #![allow(clippy::panic, unreachable_pub)]
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 mod common {
     pub mod chromium;
@@ -21,133 +17,31 @@ mod common {
     pub mod listen;
     pub mod namespace;
     pub mod skip;
+    pub mod stage;
     pub mod stall;
 }
 use common::chromium::{Browser, Options, Page};
-use common::halloo::{Halloo, recording};
+use common::halloo::Halloo;
 use common::listen::Recording;
-use common::namespace::{Namespace, Namespaces};
-use common::stall::undisturbed;
+use common::stage::{OURS, QUARTER, Stage, THEIRS, halloo_heard, lines, on_stage, page_hears};
 
-/// What halloo sends, and what the browser does, in hertz.
-const OURS: u32 = 700;
-const THEIRS: f64 = 440.0;
-
-/// The page's remote track, and a foreign page's.
-const REMOTE: &str = "document.querySelector('#sound').srcObject.getAudioTracks()[0]";
-
-/// A network, and the turn to use the machine.
-struct Stage {
-    pair: Namespaces,
-    _turn: MutexGuard<'static, ()>,
-}
-
-impl Stage {
-    /// `None` where namespaces are not allowed: the test is skipped.
-    fn new() -> Option<Self> {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let test = std::thread::current();
-        let pair = common::skip::namespaces(test.name().unwrap_or("a browser test"))?;
-        Some(Self { pair, _turn: turn })
-    }
-
-    fn here(&self) -> Option<&Namespace> {
-        Some(&self.pair.left)
-    }
-
-    /// A browser whose microphone hears [`THEIRS`].
-    fn browser(&self) -> Browser {
-        let microphone = Path::new(env!("CARGO_TARGET_TMPDIR")).join("microphone.wav");
-        // Ten seconds hold whole periods: no click where the file starts over.
-        Recording::tone(THEIRS, 0.25, 10.0, 48_000).write(&microphone);
-        let options =
-            Options { namespace: self.here(), microphone: Some(&microphone), ..Options::default() };
-        Browser::launch(&options)
-    }
-
-    /// A site with the foreign page, and its origin.
-    fn foreign_site(&self) -> (Server, String) {
-        let mut python = self.pair.left.command("python3");
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pages");
-        // -u: the line with the port must not stay in a buffer.
-        python.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", folder]);
-        let mut child = python.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.split_whitespace().nth(5).expect("Serving HTTP on .. port N ..");
-        (Server(child), format!("http://127.0.0.1:{port}"))
-    }
-}
-
-/// A process that ends with its test.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The page hears our tone, at its pitch and level and without a gap.
-fn page_hears(page: &Page) -> Result<(), String> {
-    page.wait_for(&format!("{REMOTE}.muted === false"));
-    let heard = page.record(REMOTE, 2.0);
-    is_tone("the page", &heard.between(0.5, 2.0), OURS.into(), TONE)
-}
-
-/// Two seconds from the first sound on, the recording has their tone at its pitch and level.
-fn halloo_heard(file: &Path, level: f64) -> Result<(), String> {
-    let heard = Recording::read(file).after_silence(0.02);
-    is_tone("halloo", &heard.between(0.5, 2.0), THEIRS, level)
-}
-
-/// A second and a half of a tone. Silence or another pitch is never the machine's fault.
-fn is_tone(who: &str, heard: &Recording, hz: f64, level: f64) -> Result<(), String> {
-    let (seconds, pitch) = (heard.seconds(), heard.pitch());
-    assert!(seconds > 1.4, "{who} heard only {seconds} s of sound");
-    let pitch = pitch.unwrap_or_else(|| panic!("{who} heard silence"));
-    assert!((pitch - hz).abs() < 20.0, "{who} heard {pitch} Hz, not {hz}");
-    let glitches = heard.glitches(hz);
-    let right = (pitch - hz).abs() < 1.0 && (heard.level() - level).abs() < 2.0 && glitches <= 3;
-    let wrong = || {
-        let level = heard.level();
-        format!("{who} heard {pitch} Hz, {level} dBFS; {glitches} of 150 pieces of 10 ms are wrong")
-    };
-    if right { Ok(()) } else { Err(wrong()) }
-}
-
-/// A sine of a quarter of full scale, as the fake microphone has, and of half, as a foreign page sends.
-const QUARTER: f64 = -15.0;
-const HALF: f64 = -9.0;
-/// halloo's own tone.
-const TONE: f64 = -13.0;
-
-fn open_foreign(browser: &Browser, origin: &str) -> Page {
-    let page = browser.open(&format!("{origin}/foreign.html"));
-    page.wait_for("window.ready");
-    page
-}
-
-fn connected(page: &Page) {
-    page.wait_for("window.pc.connectionState === 'connected'");
+/// halloo's own page calls and gets through.
+fn calls(page: &Page, halloo: &mut Halloo) {
+    page.click("#call");
+    page.wait_for("document.body.dataset.state === 'connected'");
+    halloo.wait_for("connected", |_| true);
 }
 
 #[test]
 fn the_page_calls_and_both_hear_each_other() {
-    let Some(stage) = Stage::new() else { return };
-    undisturbed(|| {
-        let file = recording("browser-page");
-        let mut halloo = Halloo::listen(stage.here(), OURS, &file, &[]);
+    on_stage(|stage| {
+        let (mut halloo, file) = stage.listen(&[]);
         let browser = stage.browser();
         let page = browser.open(&halloo.url());
         page.screenshot("page-1-idle");
         assert!(page.text("#state").contains("Ready"));
 
-        page.click("#call");
-        page.wait_for("document.body.dataset.state === 'connected'");
-        halloo.wait_for("connected", |_| true);
+        calls(&page, &mut halloo);
         page_hears(&page)?;
         page.screenshot("page-2-connected");
         // Both meters move, each with what it is for.
@@ -172,8 +66,7 @@ fn the_page_calls_and_both_hear_each_other() {
 #[test]
 fn the_page_is_worked_by_keyboard_and_mute_is_silence() {
     let Some(stage) = Stage::new() else { return };
-    let file = recording("browser-keyboard");
-    let mut halloo = Halloo::listen(stage.here(), OURS, &file, &[]);
+    let (mut halloo, file) = stage.listen(&[]);
     let browser = stage.browser();
     let page = browser.open(&halloo.url());
     let focused = || page.evaluate("document.activeElement.id");
@@ -209,8 +102,7 @@ fn the_page_is_worked_by_keyboard_and_mute_is_silence() {
 #[test]
 fn the_page_asks_for_the_token_and_calls_with_it() {
     let Some(stage) = Stage::new() else { return };
-    let file = recording("browser-token");
-    let mut halloo = Halloo::listen(stage.here(), OURS, &file, &["--token", "open-sesame"]);
+    let (mut halloo, _) = stage.listen(&["--token", "open-sesame"]);
     let browser = stage.browser();
     let page = browser.open(&halloo.url());
     let enter = |token: &str| {
@@ -237,12 +129,10 @@ fn the_page_asks_for_the_token_and_calls_with_it() {
 #[test]
 fn when_halloo_hangs_up_the_page_says_so_at_once() {
     let Some(stage) = Stage::new() else { return };
-    let mut halloo = Halloo::listen(stage.here(), OURS, &recording("browser-hang-up"), &[]);
+    let (mut halloo, _) = stage.listen(&[]);
     let browser = stage.browser();
     let page = browser.open(&halloo.url());
-    page.click("#call");
-    page.wait_for("document.body.dataset.state === 'connected'");
-    halloo.wait_for("connected", |_| true);
+    calls(&page, &mut halloo);
     halloo.terminate();
     let status = halloo.wait(Duration::from_secs(3));
     page.wait_for("document.body.dataset.state === 'ended'");
@@ -254,8 +144,7 @@ fn when_halloo_hangs_up_the_page_says_so_at_once() {
 #[test]
 fn the_page_says_why_there_is_no_call() {
     let Some(stage) = Stage::new() else { return };
-    let mut halloo =
-        Halloo::listen(stage.here(), OURS, &recording("browser-reasons"), &["--max-calls", "1"]);
+    let (mut halloo, _) = stage.listen(&["--max-calls", "1"]);
     let url = halloo.url();
     let browser = stage.browser();
     let refused = |page: &Page, words: &str, picture: &str| {
@@ -297,139 +186,83 @@ fn the_page_says_why_there_is_no_call() {
 
 #[test]
 fn a_foreign_page_is_refused_unless_its_origin_is_allowed() {
-    let Some(stage) = Stage::new() else { return };
-    undisturbed(|| {
-        let (_site, origin) = stage.foreign_site();
-        let browser = stage.browser();
-
-        let mut closed = Halloo::listen(stage.here(), OURS, &recording("browser-closed"), &[]);
-        let page = open_foreign(&browser, &origin);
-        let tried = page.try_evaluate(&format!("offer('{}/whip', {THEIRS})", closed.url()));
+    on_stage(|stage| {
+        let mut visit = stage.visit(&[]);
+        let (mut closed, _) = stage.listen(&[]);
+        let offer = format!("offer('{}/whip', {THEIRS})", closed.url());
+        let tried = visit.page.try_evaluate(&offer);
         assert!(tried.unwrap_err().contains("Failed to fetch"), "it must not even read the answer");
-        let own = browser.open(&closed.url());
+        let own = visit.browser.open(&closed.url());
         assert_eq!(own.evaluate("fetch('/calls').then((r) => r.json())"), json!([]));
         let names: Vec<_> = closed.catch_up().iter().map(|event| event["event"].clone()).collect();
         assert_eq!(names, ["listening"], "no call, so no microphone");
-        drop(closed);
 
-        let file = recording("browser-allowed");
-        let allow = ["--allow-origin", origin.as_str()];
-        let mut open = Halloo::listen(stage.here(), OURS, &file, &allow);
-        let page = open_foreign(&browser, &origin);
-        page.evaluate(&format!("offer('{}/whip', {THEIRS}, {{ wait: true }})", open.url()));
-        connected(&page);
-        open.wait_for("connected", |_| true);
-        page_hears(&page)?;
-        page.evaluate("fetch(session, { method: 'DELETE' })");
-        open.wait_for("ended", |_| true);
-        halloo_heard(&file, HALF)?;
-        Ok(())
+        visit.calls("{ wait: true }");
+        visit.both_hear()
     });
 }
 
 #[test]
 fn a_page_takes_halloos_offer() {
-    let Some(stage) = Stage::new() else { return };
-    undisturbed(|| {
-        let (_site, origin) = stage.foreign_site();
-        let file = recording("browser-offered");
-        let allow = ["--allow-origin", origin.as_str()];
-        let mut halloo = Halloo::listen(stage.here(), OURS, &file, &allow);
-        let browser = stage.browser();
-        let page = open_foreign(&browser, &origin);
-        let result = page.evaluate(&format!("takeOffer('{}/whip', {THEIRS})", halloo.url()));
+    on_stage(|stage| {
+        let mut visit = stage.visit(&[]);
+        let result = visit.runs(&format!("takeOffer(WHIP, {THEIRS})"));
         assert_eq!(result, json!({ "posted": 201, "type": "application/sdp", "patched": 204 }));
-        connected(&page);
-        page_hears(&page)?;
-        page.evaluate("fetch(session, { method: 'DELETE' })");
-        halloo.wait_for("ended", |_| true);
-        halloo_heard(&file, HALF)?;
-        Ok(())
+        visit.get_connected();
+        visit.both_hear()
     });
 }
 
 #[test]
 fn video_and_a_data_channel_are_declined_in_place_and_the_sound_is_taken() {
-    let Some(stage) = Stage::new() else { return };
-    undisturbed(|| {
-        let (_site, origin) = stage.foreign_site();
-        let file = recording("browser-video");
-        let mut halloo = Halloo::listen(stage.here(), OURS, &file, &["--allow-origin", "*"]);
-        let browser = stage.browser();
-        let page = open_foreign(&browser, &origin);
-        let wishes = "{ wait: true, video: true, channel: true }";
-        page.evaluate(&format!("offer('{}/whip', {THEIRS}, {wishes})", halloo.url()));
-        let answer = page.evaluate("answered");
-        let sections = lines(&answer, "m=");
-        assert_eq!(sections.len(), 3, "{answer}");
-        assert!(sections[0].starts_with("m=audio 9 ") || !sections[0].starts_with("m=audio 0 "));
+    on_stage(|stage| {
+        let mut visit = stage.visit(&[]);
+        visit.calls("{ wait: true, video: true, channel: true }");
+        let sections = lines(&visit.page.evaluate("answered"), "m=");
+        assert_eq!(sections.len(), 3, "{sections:?}");
+        assert!(sections[0].starts_with("m=audio ") && !sections[0].starts_with("m=audio 0 "));
         assert!(sections[1].starts_with("m=video 0 "), "{}", sections[1]);
         assert!(sections[2].starts_with("m=application 0 "), "{}", sections[2]);
-        connected(&page);
-        page_hears(&page)?;
-        page.evaluate("pc.close()");
-        page.evaluate("fetch(session, { method: 'DELETE' })");
-        halloo.wait_for("ended", |_| true);
-        halloo_heard(&file, HALF)?;
-        Ok(())
+        visit.both_hear()
     });
 }
 
 #[test]
 fn candidates_that_are_names_of_mdns_delay_nothing() {
-    let Some(stage) = Stage::new() else { return };
-    undisturbed(|| {
-        let (_site, origin) = stage.foreign_site();
-        let file = recording("browser-mdns");
-        let mut halloo = Halloo::listen(stage.here(), OURS, &file, &["--allow-origin", "*"]);
+    on_stage(|stage| {
         // It names the address that would reach the internet, so there must be a way there.
         let gateway = stage.pair.right.address.to_string();
         stage.pair.left.ip(&["route", "replace", "default", "via", &gateway]);
         let options =
             Options { namespace: stage.here(), microphone_denied: true, ..Options::default() };
-        let browser = Browser::launch(&options);
-        let page = open_foreign(&browser, &origin);
-        page.evaluate(&format!("offer('{}/whip', {THEIRS}, {{ wait: true }})", halloo.url()));
-        let candidates = lines(&page.evaluate("offered"), "a=candidate:");
+        let mut visit = stage.visit_by(&Rc::new(Browser::launch(&options)), &[]);
+        visit.calls("{ wait: true }");
+        let candidates = lines(&visit.page.evaluate("offered"), "a=candidate:");
         assert!(!candidates.is_empty());
         assert!(candidates.iter().all(|line| line.contains(".local ")), "{candidates:?}");
-        connected(&page);
-        let took = halloo.wait_for("connected", |_| true)["ms"].as_f64().unwrap();
+        let took = visit.halloo.wait_for("connected", |_| true)["ms"].as_f64().unwrap();
         assert!(took < 3_000.0, "{took} ms");
-        page_hears(&page)?;
-        page.evaluate("fetch(session, { method: 'DELETE' })");
-        halloo.wait_for("ended", |_| true);
-        halloo_heard(&file, HALF)?;
-        Ok(())
+        visit.both_hear()
     });
 }
 
 #[test]
 fn candidates_may_follow_by_patch() {
-    let Some(stage) = Stage::new() else { return };
-    undisturbed(|| {
-        let (_site, origin) = stage.foreign_site();
-        let file = recording("browser-trickle");
-        let mut halloo = Halloo::listen(stage.here(), OURS, &file, &["--allow-origin", "*"]);
-        let browser = stage.browser();
-        let page = open_foreign(&browser, &origin);
-        page.evaluate(&format!("offer('{}/whip', {THEIRS})", halloo.url()));
-        assert_eq!(lines(&page.evaluate("offered"), "a=candidate:"), Vec::<String>::new());
-        assert_eq!(page.evaluate("trickle()"), 204);
-        connected(&page);
-        halloo.wait_for("candidate", |event| event["side"] == "remote");
-        page_hears(&page)?;
-        page.evaluate("fetch(session, { method: 'DELETE' })");
-        halloo.wait_for("ended", |_| true);
-        halloo_heard(&file, HALF)?;
-        Ok(())
+    on_stage(|stage| {
+        let mut visit = stage.visit(&[]);
+        visit.runs(&format!("offer(WHIP, {THEIRS})"));
+        assert_eq!(lines(&visit.page.evaluate("offered"), "a=candidate:"), Vec::<String>::new());
+        assert_eq!(visit.page.evaluate("trickle()"), 204);
+        visit.get_connected();
+        visit.halloo.wait_for("candidate", |event| event["side"] == "remote");
+        visit.both_hear()
     });
 }
 
 #[test]
 fn a_tab_that_is_closed_hangs_up() {
     let Some(stage) = Stage::new() else { return };
-    let mut halloo = Halloo::listen(stage.here(), OURS, &recording("browser-closed-tab"), &[]);
+    let (mut halloo, _) = stage.listen(&[]);
     let browser = stage.browser();
     let page = browser.open(&halloo.url());
     page.click("#call");
@@ -451,10 +284,9 @@ fn calls_tab(stage: &Stage, file: &Path) -> Halloo {
 
 #[test]
 fn a_tab_rings_and_answers_and_both_hear_each_other() {
-    let Some(stage) = Stage::new() else { return };
-    undisturbed(|| {
-        let file = recording("browser-tab");
-        let mut halloo = calls_tab(&stage, &file);
+    on_stage(|stage| {
+        let file = stage.recording();
+        let mut halloo = calls_tab(stage, &file);
         let browser = stage.browser();
         let page = browser.open(&halloo.url());
         page.wait_for("document.body.dataset.state === 'ringing'");
@@ -481,13 +313,11 @@ fn a_tab_rings_and_answers_and_both_hear_each_other() {
 #[test]
 fn the_page_shows_how_the_call_goes_and_changes_its_devices() {
     let Some(stage) = Stage::new() else { return };
-    let mut halloo = Halloo::listen(stage.here(), OURS, &recording("browser-figures"), &[]);
+    let (mut halloo, _) = stage.listen(&[]);
     let browser = stage.browser();
     let page = browser.open(&halloo.url());
     assert!(page.evaluate("document.querySelector('#figures').hidden").as_bool().unwrap());
-    page.click("#call");
-    page.wait_for("document.body.dataset.state === 'connected'");
-    halloo.wait_for("connected", |_| true);
+    calls(&page, &mut halloo);
     page.wait_for("document.querySelectorAll('#curve')[0].points.numberOfItems > 3");
     for (id, unit) in [("round-trip", "ms"), ("loss", "%"), ("jitter", "ms"), ("delay", "ms")] {
         let text = page.text(&format!("#{id}"));
@@ -528,7 +358,7 @@ fn the_page_shows_how_the_call_goes_and_changes_its_devices() {
 #[test]
 fn a_tab_declines_and_the_call_has_failed() {
     let Some(stage) = Stage::new() else { return };
-    let mut halloo = calls_tab(&stage, &recording("browser-declined"));
+    let mut halloo = calls_tab(&stage, &stage.recording());
     let browser = stage.browser();
     let page = browser.open(&halloo.url());
     page.wait_for("document.body.dataset.state === 'ringing'");
@@ -545,7 +375,7 @@ fn a_tab_declines_and_the_call_has_failed() {
 #[test]
 fn the_tab_that_was_opened_last_rings() {
     let Some(stage) = Stage::new() else { return };
-    let mut halloo = calls_tab(&stage, &recording("browser-two-tabs"));
+    let mut halloo = calls_tab(&stage, &stage.recording());
     let browser = stage.browser();
     let first = browser.open(&halloo.url());
     first.wait_for("document.body.dataset.state === 'ringing'");
@@ -573,19 +403,11 @@ fn the_tab_that_was_opened_last_rings() {
 #[test]
 fn a_tab_that_crashes_loses_its_consent() {
     let Some(stage) = Stage::new() else { return };
-    let mut halloo = Halloo::listen(stage.here(), OURS, &recording("browser-crash"), &[]);
+    let (mut halloo, _) = stage.listen(&[]);
     let browser = stage.browser();
     let page = browser.open(&halloo.url());
-    page.click("#call");
-    page.wait_for("document.body.dataset.state === 'connected'");
-    halloo.wait_for("connected", |_| true);
+    calls(&page, &mut halloo);
     page.crash();
     let ended = halloo.wait_at_most(Duration::from_secs(45), "ended", |_| true);
     assert_eq!((&ended["end"], &ended["step"]), (&json!("failed"), &json!("ice")), "{ended}");
-}
-
-/// The lines of a description that start with `prefix`.
-fn lines(sdp: &Value, prefix: &str) -> Vec<String> {
-    let sdp = sdp.as_str().unwrap_or_default();
-    sdp.lines().filter(|line| line.starts_with(prefix)).map(str::to_owned).collect()
 }

@@ -1,0 +1,223 @@
+//! A browser and a halloo in one network, and what each of the two hears of the other.
+//!
+//! Use it with `mod common { pub mod chromium; pub mod halloo; pub mod listen; pub mod namespace; pub mod
+//! skip; pub mod stage; pub mod stall; }`.
+//!
+//! halloo listens on loopback, so that pages are a secure context, and media takes the veth address.
+//! Sound is checked by its pitch, level and smoothness: in the page from the samples that the browser
+//! decoded, at halloo from its recording. Tests of one file take turns: two browsers on a small machine
+//! would make each other's sound stutter.
+//!
+//! ```ignore
+//! on_stage(|stage| {
+//!     let mut visit = stage.visit(&["--codec", "pcmu"]);
+//!     visit.calls("{}");
+//!     visit.both_hear()
+//! });
+//! ```
+#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use super::chromium::{Browser, Options, Page};
+use super::halloo::{Halloo, recording};
+use super::listen::Recording;
+use super::namespace::{Namespace, Namespaces};
+use super::{skip, stall};
+
+/// What halloo sends, and what the browser does, in hertz.
+pub const OURS: u32 = 700;
+pub const THEIRS: f64 = 440.0;
+
+/// A sine of a quarter of full scale, as the fake microphone has, and of half, as a foreign page sends.
+pub const QUARTER: f64 = -15.0;
+pub const HALF: f64 = -9.0;
+/// halloo's own tone.
+pub const TONE: f64 = -13.5;
+
+/// The track that a page plays, halloo's own page and the foreign one.
+pub const REMOTE: &str = "document.querySelector('#sound').srcObject.getAudioTracks()[0]";
+
+/// A test of sound in real time: it may only go wrong (`Err`) while the machine stalls.
+pub fn on_stage(test: impl Fn(&Stage) -> Result<(), String>) {
+    if let Some(stage) = Stage::new() {
+        stall::undisturbed(|| test(&stage));
+    }
+}
+
+/// A network, and the turn to use the machine.
+pub struct Stage {
+    pub pair: Namespaces,
+    test: String,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    /// `None` where namespaces are not allowed: the test is skipped.
+    pub fn new() -> Option<Self> {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let test = std::thread::current().name().unwrap_or("a browser test").replace("::", "-");
+        let pair = skip::namespaces(&test)?;
+        Some(Self { pair, test, _turn: turn })
+    }
+
+    pub fn here(&self) -> Option<&Namespace> {
+        Some(&self.pair.left)
+    }
+
+    /// Where a halloo of this test records.
+    pub fn recording(&self) -> PathBuf {
+        recording(&format!("browser-{}", self.test))
+    }
+
+    /// A halloo that listens, and where it records.
+    pub fn listen(&self, more: &[&str]) -> (Halloo, PathBuf) {
+        let file = self.recording();
+        (Halloo::listen(self.here(), OURS, &file, more), file)
+    }
+
+    /// A browser whose microphone hears [`THEIRS`].
+    pub fn browser(&self) -> Browser {
+        let microphone = Path::new(env!("CARGO_TARGET_TMPDIR")).join("microphone.wav");
+        // Ten seconds hold whole periods: no click where the file starts over.
+        Recording::tone(THEIRS, 0.25, 10.0, 48_000).write(&microphone);
+        let options =
+            Options { namespace: self.here(), microphone: Some(&microphone), ..Options::default() };
+        Browser::launch(&options)
+    }
+
+    /// A site with somebody else's page.
+    pub fn site(&self) -> Site {
+        let mut python = self.pair.left.command("python3");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pages");
+        // -u: the line with the port must not stay in a buffer.
+        python.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", folder]);
+        let mut server = python.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.split_whitespace().nth(5).expect("Serving HTTP on .. port N ..");
+        Site { server, origin: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// A foreign page in a browser of its own, and a halloo that allows its origin.
+    pub fn visit(&self, more: &[&str]) -> Visit {
+        self.visit_by(&Rc::new(self.browser()), more)
+    }
+
+    /// The same in a browser that is there already.
+    pub fn visit_by(&self, browser: &Rc<Browser>, more: &[&str]) -> Visit {
+        let site = self.site();
+        let allow = ["--allow-origin", site.origin.as_str()];
+        let (halloo, file) = self.listen(&[&allow, more].concat());
+        let page = site.open(browser);
+        Visit { halloo, page, file, site, browser: Rc::clone(browser) }
+    }
+}
+
+/// A web server of somebody else; it ends with its test.
+pub struct Site {
+    server: Child,
+    pub origin: String,
+}
+
+impl Site {
+    /// Its page, ready.
+    pub fn open(&self, browser: &Browser) -> Page {
+        let page = browser.open(&format!("{}/foreign.html", self.origin));
+        page.wait_for("window.ready");
+        page
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// A foreign page and the halloo that it calls.
+pub struct Visit {
+    pub halloo: Halloo,
+    pub page: Page,
+    /// halloo's recording.
+    pub file: PathBuf,
+    pub site: Site,
+    pub browser: Rc<Browser>,
+}
+
+impl Visit {
+    /// The page calls, with wishes as `offer` in `tests/pages/foreign.html` has them, and gets through.
+    pub fn calls(&mut self, wishes: &str) {
+        self.runs(&format!("offer(WHIP, {THEIRS}, {wishes})"));
+        self.get_connected();
+    }
+
+    /// Runs an expression in the page, in which `WHIP` stands for where halloo is called.
+    pub fn runs(&self, expression: &str) -> Value {
+        let whip = format!("'{}/whip'", self.halloo.url());
+        self.page.evaluate(&expression.replace("WHIP", &whip))
+    }
+
+    /// Waits until both say that they are connected.
+    pub fn get_connected(&mut self) {
+        self.page.wait_for("window.pc.connectionState === 'connected'");
+        self.halloo.wait_for("connected", |_| true);
+    }
+
+    /// Each hears the other's tone; then the page hangs up.
+    pub fn both_hear(&mut self) -> Result<(), String> {
+        page_hears(&self.page)?;
+        self.hang_up();
+        halloo_heard(&self.file, HALF)
+    }
+
+    /// The page hangs up, by DELETE.
+    pub fn hang_up(&mut self) {
+        self.page.evaluate("fetch(session, { method: 'DELETE' })");
+        let ended = self.halloo.wait_for("ended", |_| true);
+        assert!(ended["end"].as_str().unwrap().starts_with("hung_up"), "{ended}");
+    }
+}
+
+/// The page hears our tone, at its pitch and level and without a gap.
+pub fn page_hears(page: &Page) -> Result<(), String> {
+    page.wait_for(&format!("{REMOTE}.muted === false"));
+    let heard = page.record(REMOTE, 2.0);
+    is_tone("the page", &heard.between(0.5, 2.0), OURS.into(), TONE)
+}
+
+/// Half a second after the first sound, the recording has their tone at its pitch and level.
+pub fn halloo_heard(file: &Path, level: f64) -> Result<(), String> {
+    let heard = Recording::read(file).after_silence(0.02);
+    is_tone("halloo", &heard.between(0.5, 2.0), THEIRS, level)
+}
+
+/// A second and a half of a tone. Silence or another pitch is never the machine's fault.
+pub fn is_tone(who: &str, heard: &Recording, hz: f64, level: f64) -> Result<(), String> {
+    let (seconds, pitch) = (heard.seconds(), heard.pitch());
+    assert!(seconds > 1.4, "{who} heard only {seconds} s of sound");
+    let pitch = pitch.unwrap_or_else(|| panic!("{who} heard silence"));
+    assert!((pitch - hz).abs() < 20.0, "{who} heard {pitch} Hz, not {hz}");
+    let glitches = heard.glitches(hz);
+    let right = (pitch - hz).abs() < 1.0 && (heard.level() - level).abs() < 2.0 && glitches <= 3;
+    let wrong = || {
+        let level = heard.level();
+        format!("{who} heard {pitch} Hz, {level} dBFS; {glitches} of 150 pieces of 10 ms are wrong")
+    };
+    if right { Ok(()) } else { Err(wrong()) }
+}
+
+/// The lines of a description that start with `prefix`.
+pub fn lines(sdp: &Value, prefix: &str) -> Vec<String> {
+    let sdp = sdp.as_str().unwrap_or_default();
+    sdp.lines().filter(|line| line.starts_with(prefix)).map(str::to_owned).collect()
+}
