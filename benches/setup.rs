@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use halloo::audio::{Channels, sink, source};
-use halloo::net::driver::{Caller, Handle, Options, start};
+use halloo::net::driver::{Caller, Handle, Options, Words, start};
 use halloo::net::sound::Sound;
 use halloo::peer::event::{Event, MediaFirst, Side};
 use tokio::time::timeout;
@@ -48,7 +48,8 @@ fn main() {
 async fn hundred_calls() -> Vec<Times> {
     let driver = |hz| {
         let sound = Sound::open(source::Spec::Tone(hz), sink::Spec::Null, Channels::Mono).unwrap();
-        start(Options::default(), sound).unwrap()
+        let options = Options { words: Words::LeftOut, ..Options::default() };
+        start(options, sound).unwrap()
     };
     let (caller, callee) = (driver(440.0), driver(660.0));
     let mut times = Vec::new();
@@ -72,7 +73,7 @@ async fn one_call(caller: &Handle, callee: &Handle) -> Times {
         match events.recv().await.unwrap() {
             (call, _) if call != id => {}
             (_, timed) => match timed.event {
-                Event::Connected { ms } => times.connected = ms,
+                Event::Connected { ms, .. } => times.connected = ms,
                 Event::Media { first: MediaFirst::PacketSent, ms } => times.sent = ms,
                 Event::Media { first: MediaFirst::PacketReceived, ms } => times.received = ms,
                 Event::Media { first: MediaFirst::SoundPlayed, ms } => {

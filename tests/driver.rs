@@ -356,3 +356,56 @@ fn an_announced_address_is_no_proof_and_a_genuine_check_is() {
     bob.handle_input(Instant::ZERO, input);
     assert!(bob.has_proof_of(PathId(0), at_alice));
 }
+
+/// The words that `connected` bears.
+async fn phrase(events: &mut Events, id: CallId) -> String {
+    let connected = told(events, id, |event| matches!(event, Event::Connected { .. })).await;
+    let Event::Connected { phrase: Some(phrase), ms } = connected.event else {
+        panic!("{connected:?}")
+    };
+    assert!(ms < 5_000.0, "{ms} ms: when it was connected, not when the words were found");
+    assert_eq!(phrase.split(' ').count(), 6, "{phrase}");
+    phrase
+}
+
+#[tokio::test]
+async fn both_ends_show_the_same_words_and_somebody_in_between_has_others() {
+    let [alice, middle, bob] = ["silence"; 3].map(|hear| driver(hear, "null", Options::default()));
+    let mut heard = [alice.events(), middle.events(), bob.events()];
+    let (at_alice, of_alice) = call(&alice, &middle).await;
+    let (of_bob, at_bob) = call(&middle, &bob).await;
+    let alices = phrase(&mut heard[0], at_alice).await;
+    let bobs = phrase(&mut heard[2], at_bob).await;
+    assert_ne!(alices, bobs);
+    // The middle's two calls may be told of in either order.
+    for (id, words) in [(of_alice, alices), (of_bob, bobs)] {
+        let (story, mut live) = middle.follow(id).await.unwrap();
+        let told = story.into_iter().find_map(|timed| match timed.event {
+            Event::Connected { phrase, .. } => phrase,
+            _ => None,
+        });
+        let told = match told {
+            Some(told) => told,
+            None => phrase(&mut live, id).await,
+        };
+        assert_eq!(told, words);
+    }
+}
+
+#[tokio::test]
+async fn who_hangs_up_before_the_words_are_there_is_told_them_and_then_the_end() {
+    let [alice, bob] = ["silence"; 2].map(|hear| driver(hear, "null", Options::default()));
+    let mut events = alice.events();
+    let (id, _) = call(&alice, &bob).await;
+    loop {
+        let state = alice.call(id).await.unwrap().state;
+        if state == CallState::Connected {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    alice.hang_up(id, Side::Local).await.unwrap();
+    assert_eq!(alice.call(id).await.unwrap().state, CallState::Ended, "it doesn't wait itself");
+    phrase(&mut events, id).await;
+    told(&mut events, id, |event| matches!(event, Event::Ended { .. })).await;
+}

@@ -180,7 +180,12 @@ fn plain(event: &Event) -> Option<(Loudness, String)> {
             (Verbose, what)
         }
         Event::Dtls { state, .. } => (Verbose, format!("dtls {state:?}").to_lowercase()),
-        Event::Connected { ms } => (Normal, format!("connected {ms:.0} ms after the offer")),
+        Event::Connected { ms, phrase: None } => {
+            (Normal, format!("connected {ms:.0} ms after the offer"))
+        }
+        Event::Connected { ms, phrase: Some(phrase) } => {
+            (Normal, format!("connected {ms:.0} ms after the offer; both ends show: {phrase}"))
+        }
         Event::Media { first, ms } => {
             let what = match first {
                 MediaFirst::PacketSent => "first packet sent",

@@ -9,7 +9,8 @@
 //! only then hands out [`keys`]: four of them, split by role. [`mod@derive`] turns each pair into session
 //! keys; [`srtp`] and [`srtcp`] seal and open one packet whose index is known, with [`cm_hmac`] or
 //! [`gcm`] inside. Which index that is, [`context`] knows: it guesses it ([`index`]), refuses what was
-//! seen before ([`replay`]), and moves only after a packet proved itself.
+//! seen before ([`replay`]), and moves only after a packet proved itself. Two people can make sure of
+//! each other by a [`phrase`] made of both certificates.
 //!
 //! ```text
 //!  SDP fingerprint --+
@@ -36,6 +37,7 @@ mod last_flight;
 mod openssl_config;
 mod openssl_queue;
 mod openssl_timer;
+pub mod phrase;
 pub mod replay;
 pub mod srtcp;
 pub mod srtp;
@@ -47,3 +49,4 @@ pub use error::{Error, SrtpError};
 pub use failure::Failure;
 pub use handshake::{Connected, Event, Handshake, Input, Output, Role};
 pub use keys::{MasterKey, MasterKeys, SrtpProfile};
+pub use phrase::{CertificateHash, Phrase};

@@ -18,9 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
+use sha2::{Digest, Sha256};
 
 use crate::audio::Frame;
-use crate::dtls_srtp::Certificate;
+use crate::dtls_srtp::{Certificate, CertificateHash};
 use crate::ice::{self, PathId, TransactionId};
 use crate::peer::config::Config;
 use crate::peer::event::{Event, MediaFirst};
@@ -195,6 +196,14 @@ impl Peer {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.phase == Phase::Connected
+    }
+
+    /// The hashes of both certificates, ours first, once the handshake has shown theirs: what
+    /// [`crate::dtls_srtp::Phrase`] is made of.
+    #[must_use]
+    pub fn certificate_hashes(&self) -> Option<[CertificateHash; 2]> {
+        let theirs = &self.transport.as_ref()?.agreed.as_ref()?.remote_certificate;
+        Some([self.certificate.der(), theirs].map(|der| Sha256::digest(der).into()))
     }
 
     /// Whether the call is over.

@@ -58,6 +58,10 @@ pub enum Event {
     Connected {
         /// Milliseconds since the offer was made.
         ms: f64,
+        /// The words that both ends show ([`crate::dtls_srtp::phrase`]). Computing them takes a while, so
+        /// a peer leaves it to whoever runs it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        phrase: Option<String>,
     },
     /// A first: sound now flows this far.
     Media {

@@ -1,10 +1,11 @@
 //! The table of calls: those that run, and those that ended less than a minute ago.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::net::driver::story::Story;
 use crate::net::driver::timers::Deadline;
 use crate::net::driver::{CallId, CallState, CallSummary, Caller, Refusal, TimedEvent};
 use crate::net::sound::Voice;
@@ -37,7 +38,7 @@ pub(super) struct Call {
     pub(super) state: CallState,
     pub(super) since: Instant,
     pub(super) progress: Progress,
-    pub(super) history: VecDeque<TimedEvent>,
+    pub(super) story: Story,
     /// Why the driver itself ended it: the peer only knows that it was told to hang up.
     pub(super) verdict: Option<(End, String)>,
     pub(super) peer_deadline: Deadline,
@@ -75,9 +76,6 @@ pub(super) enum Progress {
 
 /// An ended call stays readable for so long.
 const READABLE: Duration = Duration::from_secs(60);
-
-/// Events kept for those who ask later; the oldest go first.
-const HISTORY: usize = 256;
 
 /// All calls.
 #[derive(Default)]
@@ -119,6 +117,10 @@ impl Calls {
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Call> {
         self.calls.values()
+    }
+
+    pub(super) fn all_keys(&self) -> Vec<CallKey> {
+        self.calls.keys().copied().collect()
     }
 
     pub(super) fn all_mut(&mut self) -> impl Iterator<Item = (&CallKey, &mut Call)> {
@@ -167,7 +169,7 @@ impl Call {
         }
     }
 
-    /// Keeps an event, and what it says of the state.
+    /// Keeps what an event says of the state.
     pub(super) fn note(&mut self, timed: &TimedEvent) {
         let state = match &timed.event {
             Event::Ringing => CallState::Ringing,
@@ -178,12 +180,6 @@ impl Call {
         };
         if state != self.state {
             (self.state, self.since) = (state, timed.at);
-        }
-        if !matches!(timed.event, Event::Stats(_)) {
-            if self.history.len() == HISTORY {
-                self.history.pop_front();
-            }
-            self.history.push_back(timed.clone());
         }
     }
 
@@ -197,18 +193,16 @@ impl Call {
             CallState::Ringing => Some(self.since + answer_within),
             CallState::Connecting => None, // the peer has a timeout of its own
             CallState::Connected => duration.map(|duration| self.since + duration),
-            CallState::Ended => Some(self.since + READABLE),
+            CallState::Ended => {
+                self.story.overdue(self.since).or_else(|| Some(self.since + READABLE))
+            }
         }
     }
 
     /// Drops all but what can still be read.
     pub(super) fn bury(&mut self, now: Instant) {
         let Progress::Running { peer, .. } = &self.progress else { return };
-        let ended = self.history.iter().rev().find_map(|timed| match &timed.event {
-            Event::Ended { reason, end } => Some((*end, reason.clone())),
-            _ => None,
-        });
-        let (end, reason) = ended.unwrap_or((End::HungUp, String::new()));
+        let (end, reason) = self.story.end().unwrap_or((End::HungUp, String::new()));
         let (stats, ufrag) = (peer.stats(now), peer.ufrag().to_owned());
         self.progress = Progress::Ended { stats, end, reason, ufrag };
     }

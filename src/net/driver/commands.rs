@@ -1,10 +1,9 @@
 //! What others ask of the loop.
 
-use std::collections::VecDeque;
-
 use crate::net::driver::calls::{Call, CallKey, Progress};
 use crate::net::driver::handle::{Answer, Bell, Command, Followed};
 use crate::net::driver::run::Life;
+use crate::net::driver::story::Story;
 use crate::net::driver::timers::Deadline;
 use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal};
 use crate::net::world;
@@ -53,6 +52,7 @@ impl Driver {
                 self.microphone = microphone;
                 reply(answer, Ok(()));
             }
+            Command::Words(key, words) => self.words_came(key, words),
             Command::Shutdown(answer) => {
                 self.farewells.push(answer);
                 self.leave();
@@ -142,7 +142,7 @@ impl Driver {
     }
 
     fn follow(&self, id: CallId) -> Result<Followed, Refusal> {
-        let history = self.find(id)?.history.iter().cloned().collect();
+        let history = self.find(id)?.story.told().cloned().collect();
         Ok((history, self.events.subscribe()))
     }
 
@@ -214,7 +214,7 @@ impl Driver {
             state,
             since: now,
             progress,
-            history: VecDeque::new(),
+            story: Story::default(),
             verdict: None,
             peer_deadline: Deadline::default(),
             chore_deadline: Deadline::default(),

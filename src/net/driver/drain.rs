@@ -1,9 +1,10 @@
 //! What a peer wants, carried out: packets leave, events are told, deadlines move, calls end.
 
+use crate::dtls_srtp::Phrase;
 use crate::net::driver::calls::{CallKey, Progress};
 use crate::net::driver::{CallState, Driver, TimedEvent, Which};
 use crate::peer::event::{DtlsState, End, Event, Step};
-use crate::peer::{Input, Output};
+use crate::peer::{Input, Output, Peer};
 use crate::time::Instant;
 
 impl Driver {
@@ -16,7 +17,10 @@ impl Driver {
             match peer.poll_output() {
                 Output::Transmit { path, to, bytes } => self.network.send(now, path, to, bytes),
                 Output::Event(event) => {
-                    is_secured |= matches!(event, Event::Dtls { state: DtlsState::Connected, .. });
+                    if matches!(event, Event::Dtls { state: DtlsState::Connected, .. }) {
+                        is_secured = true;
+                        self.ask_for_words(key);
+                    }
                     has_ended |= matches!(event, Event::Ended { .. });
                     self.tell(now, key, event);
                 }
@@ -48,10 +52,30 @@ impl Driver {
         let before = call.state;
         call.note(&timed);
         let (id, changed) = (call.id, call.state != before);
-        let _nobody_listens = self.events.send((id, timed));
+        if let Some(timed) = call.story.add(timed) {
+            let _nobody_listens = self.events.send((id, timed));
+        }
         if changed {
             self.schedule_chore(key);
         }
+    }
+
+    /// The handshake has shown who is there.
+    fn ask_for_words(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let hashes = call.peer().and_then(Peer::certificate_hashes);
+        if hashes.is_some_and(|hashes| self.phrases.ask(key, hashes)) {
+            call.story.await_words();
+        }
+    }
+
+    /// Tells what waited for the words, with them or without.
+    pub(super) fn words_came(&mut self, key: CallKey, words: Option<Phrase>) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        for timed in call.story.release(words) {
+            let _nobody_listens = self.events.send((call.id, timed));
+        }
+        self.schedule_chore(key);
     }
 
     /// Hangs up: the peer says goodbye, and its last event ends the call.
@@ -71,6 +95,7 @@ impl Driver {
     pub(super) fn do_chore(&mut self, now: Instant, key: CallKey) {
         let Some(call) = self.calls.get(key) else { return };
         match call.state {
+            CallState::Ended if call.story.is_holding() => self.words_came(key, None),
             CallState::Ended => self.calls.forget(key),
             CallState::Ringing => {
                 let end = End::Failed { step: Step::Signalling };

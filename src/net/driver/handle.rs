@@ -5,6 +5,8 @@
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::dtls_srtp::Phrase;
+use crate::net::driver::calls::CallKey;
 use crate::net::driver::{CallId, CallSummary, Caller, Refusal, Ringing, TimedEvent};
 use crate::net::world::World;
 use crate::peer::event::Side;
@@ -59,6 +61,8 @@ pub(super) enum Command {
     Stats(CallId, Answer<Report>),
     Follow(CallId, Answer<Followed>),
     SetMicrophone(Microphone, Answer<()>),
+    /// What the thread of that name found.
+    Words(CallKey, Option<Phrase>),
     Shutdown(Answer<()>),
 }
 

@@ -26,8 +26,10 @@ mod options;
 mod refusal;
 mod ringing;
 mod run;
+mod story;
 mod timers;
 mod voices;
+mod words;
 
 pub use call::{CallState, CallSummary, Caller, TimedEvent};
 pub use call_id::{CallId, NotACallId};
@@ -35,6 +37,7 @@ pub use handle::{Followed, Handle, Microphone};
 pub use options::Options;
 pub use refusal::Refusal;
 pub use ringing::Ringing;
+pub use words::Words;
 
 use std::sync::Arc;
 
@@ -51,6 +54,7 @@ use network::Network;
 use run::Life;
 use timers::Timers;
 use voices::Frames;
+use words::Phrases;
 
 /// Everything that the loop owns.
 struct Driver {
@@ -68,6 +72,7 @@ struct Driver {
     commands: mpsc::UnboundedReceiver<Command>,
     next_command: Option<Command>,
     events: broadcast::Sender<(CallId, TimedEvent)>,
+    phrases: Phrases,
     life: Life,
     /// Those who wait for the end.
     farewells: Vec<Answer<()>>,
@@ -108,6 +113,7 @@ pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
     let driver = Driver {
         world,
         certificate: Arc::new(certificate),
+        phrases: Phrases::new(options.words, handle.commands.downgrade()),
         network: Network::new(sockets, options.impair.as_ref()),
         options,
         router: Router::default(),

@@ -55,6 +55,9 @@ impl Driver {
                 tokio::task::yield_now().await;
             }
         }
+        for key in self.calls.all_keys() {
+            self.words_came(key, None);
+        }
         let farewells = std::mem::take(&mut self.farewells);
         drop(self); // and its sockets: whoever waited may bind the port again
         for answer in farewells {

@@ -176,7 +176,7 @@ mod tests {
         let live = events.subscribe();
         for (call, event) in [
             (id(2), timed(Event::Answered)),
-            (id(1), timed(Event::Connected { ms: 1.0 })),
+            (id(1), timed(Event::Connected { ms: 1.0, phrase: None })),
             (id(2), ended()),
             (id(1), ended()),
         ] {

@@ -103,7 +103,7 @@ impl Peer {
         if ready && self.phase == Phase::Connecting {
             self.phase = self.phase.after(Signal::Secured);
             self.next_figures = Some(now + FIGURES_EVERY);
-            self.events.push_back(Event::Connected { ms: self.since_offer(now) });
+            self.events.push_back(Event::Connected { ms: self.since_offer(now), phrase: None });
         }
     }
 

@@ -1,0 +1,75 @@
+//! The words that two people read to each other, computed where nobody waits for them.
+//!
+//! ```text
+//! handshake done -> ask -> the thread "words", a fifth of a second -> Command::Words -> `connected` is told
+//! ```
+//! One thread for all calls, begun with the first of them: a hundred callers at once must not take every
+//! core from those who are talking. What it still has to do when the driver ends is left undone.
+
+use std::sync::mpsc;
+
+use tokio::sync::mpsc::WeakUnboundedSender;
+
+use crate::dtls_srtp::{CertificateHash, Phrase};
+use crate::net::driver::calls::CallKey;
+use crate::net::driver::handle::Command;
+
+/// Whether people get words to compare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Words {
+    /// `connected` bears them.
+    #[default]
+    Told,
+    /// It doesn't, and is told at once: for a call to oneself.
+    LeftOut,
+}
+
+/// One call's question.
+type Question = (CallKey, [CertificateHash; 2]);
+
+/// Where questions go.
+pub(super) struct Phrases {
+    words: Words,
+    questions: Option<mpsc::Sender<Question>>,
+    /// Weak, because the driver ends when nobody holds a handle any more.
+    answers: WeakUnboundedSender<Command>,
+}
+
+impl Phrases {
+    pub(super) fn new(words: Words, answers: WeakUnboundedSender<Command>) -> Self {
+        Self { words, questions: None, answers }
+    }
+
+    /// Asks for a call's words; says whether an answer will come.
+    pub(super) fn ask(&mut self, key: CallKey, hashes: [CertificateHash; 2]) -> bool {
+        if self.words == Words::LeftOut {
+            return false;
+        }
+        if self.questions.is_none() {
+            self.questions = spawn(self.answers.clone());
+        }
+        self.questions.as_ref().is_some_and(|thread| thread.send((key, hashes)).is_ok())
+    }
+}
+
+fn spawn(answers: WeakUnboundedSender<Command>) -> Option<mpsc::Sender<Question>> {
+    let (sender, questions) = mpsc::channel::<Question>();
+    let work = move || {
+        talkers_first();
+        for (key, [ours, theirs]) in questions {
+            let phrase = Phrase::of(&ours, &theirs);
+            let words = phrase.map_err(|error| tracing::warn!("no phrase: {error}"));
+            let Some(driver) = answers.upgrade() else { return };
+            let _driver_has_ended = driver.send(Command::Words(key, words.ok()));
+        }
+    };
+    let thread = std::thread::Builder::new().name("words".to_owned()).spawn(work);
+    thread.map_err(|error| tracing::warn!("no phrase: no thread: {error}")).ok()?;
+    Some(sender)
+}
+
+/// Sound is due every 10 ms; words are due some time. (Elsewhere this would be about the whole process.)
+fn talkers_first() {
+    #[cfg(target_os = "linux")]
+    let _as_before = rustix::process::nice(5);
+}
