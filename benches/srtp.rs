@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 
 use divan::Bencher;
-use halloo::dtls_srtp::{Inbound, Outbound, SrtpProfile};
+use halloo::dtls_srtp::{Inbound, Outbound, Phrase, SrtpProfile};
 
 fn main() {
     divan::main();
@@ -59,4 +59,10 @@ fn unprotect_rtp(bencher: Bencher<'_, '_>, profile: SrtpProfile) {
         .bench_local_refs(|(buffer, length)| {
             inbound.unprotect_rtp(divan::black_box(&mut buffer[..*length])).unwrap()
         });
+}
+
+/// What one call costs beside its packets; the rounds are meant to.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn phrase() -> Phrase {
+    Phrase::of(divan::black_box(&[1; 32]), divan::black_box(&[2; 32])).unwrap()
 }

@@ -90,8 +90,8 @@ mod tests {
         //   key = pbkdf2_hmac("sha256", min(a, b) + max(a, b), b"halloo phrase 1", 600000)
         //   n = int.from_bytes(key, "big") >> 190
         //   [words[n >> shift & 2047] for shift in (55, 44, 33, 22, 11, 0)]
-        let up = std::array::from_fn(|n| n as u8);
-        let down = std::array::from_fn(|n| 255 - n as u8);
+        let up = std::array::from_fn(|n| u8::try_from(n).unwrap());
+        let down = up.map(|byte: u8| 255 - byte);
         for (one, other, words) in [
             (up, down, "reveal panther illegal expose cup remove"),
             (down, up, "reveal panther illegal expose cup remove"),
