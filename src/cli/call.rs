@@ -120,7 +120,7 @@ impl Ended {
 }
 
 /// Tells what happens in the call until it ends, and hangs up when asked to.
-async fn follow(
+pub(super) async fn follow(
     show: &Show,
     calls: &Handle,
     id: CallId,

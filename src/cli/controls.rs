@@ -25,6 +25,11 @@ impl Controls {
         Self { keys, microphone: Microphone::Open }
     }
 
+    /// None yet: standard input is read for something else.
+    pub(super) fn none() -> Self {
+        Self { keys: Keys::none(), microphone: Microphone::Open }
+    }
+
     /// Tells which keys there are, once they do something.
     pub(super) fn explain(&self, show: &Show, calls: &Handle) {
         if self.keys.are_there() {

@@ -1,6 +1,6 @@
 //! The command line: one file for each command.
 //!
-//! [`options`] says what can be asked, [`listen`], [`call`], [`tab`], [`myself`] and [`devices`] do it,
+//! [`options`] says what can be asked, [`listen`], [`call`], [`tab`], [`paste`], [`myself`] and [`devices`] do it,
 //! [`show`] tells what happens while they do: as lines for a person, or as JSON Lines with `--json`.
 //! What a command could not do is a [`Failure`]; [`main`] makes it two lines and an exit code.
 //!
@@ -14,11 +14,13 @@ pub mod devices;
 mod doorbell;
 mod failure;
 mod keys;
+mod lines;
 pub mod listen;
 mod meter;
 pub mod myself;
 pub mod options;
 pub mod paper;
+pub mod paste;
 mod pitch;
 pub mod show;
 mod signals;
@@ -38,7 +40,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::net::sound::Sound;
 use crate::net::target::Target;
 
-use options::{Cli, Command, Loudness, MediaOptions};
+use options::{Cli, Command, ListenBy, Loudness, MediaOptions};
 
 /// Runs the program with the process's arguments.
 #[must_use]
@@ -58,7 +60,10 @@ fn obey(command: Command) -> Result<(), Failure> {
         Command::Listen(options) => {
             check::named_things_exist(&options.media)?;
             check::token(options.token.as_ref())?;
-            run(listen::run(options))
+            match options.by {
+                Some(ListenBy::Paste) => run(paste::listen(options)),
+                None => run(listen::run(options)),
+            }
         }
         Command::Call(options) => {
             check::named_things_exist(&options.media)?;
@@ -70,6 +75,7 @@ fn obey(command: Command) -> Result<(), Failure> {
                     Err(Failure::Usage(why.into()))
                 }
                 Target::Myself => run(myself::run(options)),
+                Target::Paste => run(paste::call(options)),
                 Target::Endpoint(endpoint) => run(call::run(options, endpoint)),
             }
         }

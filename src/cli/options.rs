@@ -52,6 +52,7 @@ const LISTEN_EXAMPLES: &str = "\
 Examples:
   halloo listen                          the page is at http://127.0.0.1:8080/
   halloo listen --bind 0.0.0.0:8080      other computers may call too; y or n answers them
+  halloo listen paste                    answers a `halloo call paste`
   halloo listen --input echo --output null      callers hear themselves
   halloo listen --input tone:440 --output file:heard-{call}.wav --json";
 
@@ -59,6 +60,7 @@ const CALL_EXAMPLES: &str = "\
 Examples:
   halloo call self                       two peers in this process, and a verdict
   halloo call tab                        a browser tab: open the URL there, and it rings
+  halloo call paste                      without any server: send a line, paste the one that comes back
   halloo call 192.0.2.7:8080             a `halloo listen --bind 0.0.0.0:8080` there
   halloo call http://192.0.2.7:8080/whip any WHIP endpoint
   halloo call localhost --input file:speech.wav --output file:heard.wav --duration 10
@@ -96,6 +98,10 @@ impl Command {
 /// `halloo listen`.
 #[derive(Debug, Args)]
 pub struct ListenOptions {
+    /// paste: answer one call whose lines are carried by hand, instead of serving any
+    #[arg(value_enum, value_name = "paste", hide_possible_values = true,
+        conflicts_with_all = ["bind", "allow_origin", "answer", "max_calls"])]
+    pub by: Option<ListenBy>,
     /// Where to listen: address and port (0: any free one)
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     pub bind: SocketAddr,
@@ -120,6 +126,13 @@ pub struct ListenOptions {
     pub telling: TellingOptions,
 }
 
+/// How calls come in, if not by HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListenBy {
+    /// As lines of text.
+    Paste,
+}
+
 /// What happens to a call that comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Answer {
@@ -132,7 +145,7 @@ pub enum Answer {
 /// `halloo call`.
 #[derive(Debug, Args)]
 pub struct CallOptions {
-    /// `http://host:port[/path]`, `host[:port]`, `self`, or `tab`: the browser tab that opens our page
+    /// `http://host:port[/path]`, `host[:port]`, `self`, `tab` (the browser tab that opens our page) or `paste` (lines of text, carried by any chat)
     #[arg(value_name = "TARGET")]
     pub target: Target,
     /// tab: where the page is served [default: 127.0.0.1:8080]

@@ -57,6 +57,14 @@ impl Show {
         }
     }
 
+    /// A line for the other side: data, like the address to call.
+    pub fn paste(&self, call: CallId, timed: &TimedEvent) {
+        match &timed.event {
+            Event::Paste { line } if !self.json => write_stdout(line),
+            _ => self.event(Some(call), timed),
+        }
+    }
+
     /// Something that happened in a call, or to all.
     pub fn event(&self, call: Option<CallId>, timed: &TimedEvent) {
         if self.json {
@@ -161,6 +169,7 @@ fn plain(event: &Event) -> Option<(Loudness, String)> {
     use Loudness::{Normal, Verbose};
     Some(match event {
         Event::Listening { urls } => (Normal, format!("listening on {}", urls.join(" "))),
+        Event::Paste { .. } => return None, // printed as data
         Event::Ringing => (Normal, "ringing".into()),
         Event::Answered => (Verbose, "answered".into()),
         Event::Gathering { state } => (Verbose, format!("own addresses: {state:?}").to_lowercase()),

@@ -3,6 +3,7 @@
 //! ```text
 //! self                      two peers in this process
 //! tab                       the browser tab that opens our page
+//! paste                     whoever gets the line that we print
 //! http://host:port/path     a WHIP endpoint; the path defaults to /whip
 //! host:port                 http on that port
 //! host                      http on port 8080, where `halloo listen` is
@@ -24,6 +25,8 @@ pub enum Target {
     Myself,
     /// `tab`.
     Tab,
+    /// `paste`.
+    Paste,
     /// Somebody behind HTTP.
     Endpoint(Endpoint),
 }
@@ -50,9 +53,6 @@ pub enum TargetError {
     /// `user:password@host`.
     #[error("{0:?} bears a user name, which this build can't send")]
     User(String),
-    /// A word that will mean something else than a host.
-    #[error("{0:?} is reserved and no host; write http://{0}:8080 if it is one")]
-    Reserved(String),
 }
 
 impl Endpoint {
@@ -120,7 +120,7 @@ impl FromStr for Target {
         match text {
             "self" => return Ok(Self::Myself),
             "tab" => return Ok(Self::Tab),
-            "paste" => return Err(TargetError::Reserved(text.to_owned())),
+            "paste" => return Ok(Self::Paste),
             _ => {}
         }
         if text.contains("://") {
@@ -189,6 +189,7 @@ mod tests {
             }
         }
         assert_eq!("self".parse(), Ok(Target::Myself));
+        assert_eq!("paste".parse(), Ok(Target::Paste));
         assert_eq!("tab".parse(), Ok(Target::Tab));
         let Ok(Target::Endpoint(v6)) = "[::1]:81".parse::<Target>() else { panic!() };
         assert_eq!(v6.host_and_port(), ("::1", 81));
@@ -214,7 +215,6 @@ mod tests {
             "https://a.example",
             "ftp://a.example",
             "http://me@a.example",
-            "paste",
             "http://a b/",
         ] {
             let Err(error) = text.parse::<Target>() else { panic!("{text:?} was taken") };

@@ -16,6 +16,11 @@ pub enum Event {
         /// Pages and endpoints, the most likely one first.
         urls: Vec<String>,
     },
+    /// Our description, as a line for the other side to paste.
+    Paste {
+        /// All of it.
+        line: String,
+    },
     /// A call is waiting to be taken.
     Ringing,
     /// Both descriptions are there.

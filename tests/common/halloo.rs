@@ -5,7 +5,7 @@
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -37,12 +37,26 @@ impl Halloo {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
+        Self::spawn(namespace, arguments, environment, Stdio::null())
+    }
+
+    /// The same with a standard input to write lines to.
+    pub fn start_reading(namespace: Option<&Namespace>, arguments: &[&str]) -> Self {
+        Self::spawn(namespace, arguments, &[], Stdio::piped())
+    }
+
+    fn spawn(
+        namespace: Option<&Namespace>,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        stdin: Stdio,
+    ) -> Self {
         let program = env!("CARGO_BIN_EXE_halloo");
         let mut command = match namespace {
             Some(namespace) => namespace.command(program),
             None => Command::new(program),
         };
-        command.args(arguments).arg("--json").stdin(Stdio::null());
+        command.args(arguments).arg("--json").stdin(stdin);
         command.envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
@@ -124,6 +138,16 @@ impl Halloo {
         let lines = self.lines.try_iter();
         self.events.extend(lines.map(|line| serde_json::from_str::<Value>(&line).unwrap()));
         &self.events
+    }
+
+    /// Writes a line to its standard input.
+    pub fn type_line(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Ends its standard input.
+    pub fn stop_typing(&mut self) {
+        self.child.stdin = None;
     }
 
     /// Asks it to end, as Ctrl-C and service managers do.
