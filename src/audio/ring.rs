@@ -14,8 +14,8 @@
 //! driver looks every 5 ms instead. On average that costs 2.5 ms of delay, a fifth of the smallest
 //! buffer that sound servers keep, and nothing while no card is open.
 //!
-//! How much is kept for the loudspeaker: what its largest callback takes, and a margin that grows with
-//! each time that it ran dry and shrinks in half a minute without. Read next: `device.rs`.
+//! How much is kept for the loudspeaker: what its largest callback takes, and a margin: what was needed
+//! of it in the last half minute, when the driver was late, and a step more. Read next: `device.rs`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,12 +27,15 @@ use super::frame::{Channels, FRAME_SAMPLES, Frame, SAMPLE_RATE};
 use super::resample::{RateError, Resampler};
 
 /// What the card's thread tells, without waiting for anybody.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Gauge {
     callbacks: AtomicU64,
     /// Samples per channel in the largest callback.
     largest: AtomicUsize,
     dry: AtomicU64,
+    /// Samples per channel: the fewest that a playback callback left, the most that one lacked.
+    left: AtomicUsize,
+    lacked: AtomicUsize,
     overflowed: AtomicU64,
     errors: AtomicU64,
     gone: AtomicBool,
@@ -79,9 +82,37 @@ impl Gauge {
         self.gone.store(true, Ordering::Relaxed);
     }
 
+    /// What playback callbacks needed of `margin` since this was last asked; nothing if there was none.
+    fn needed(&self, margin: usize) -> usize {
+        let left = self.left.swap(usize::MAX, Ordering::Relaxed);
+        let lacked = self.lacked.swap(0, Ordering::Relaxed);
+        margin.saturating_sub(left) + lacked
+    }
+
+    fn gave(&self, ready: usize, wanted: usize) {
+        self.left.fetch_min(ready.saturating_sub(wanted), Ordering::Relaxed);
+        self.lacked.fetch_max(wanted.saturating_sub(ready), Ordering::Relaxed);
+        self.dry.fetch_add(u64::from(ready < wanted), Ordering::Relaxed);
+    }
+
     fn called(&self, samples: usize) {
         self.largest.fetch_max(samples, Ordering::Relaxed);
         self.callbacks.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Default for Gauge {
+    fn default() -> Self {
+        Self {
+            callbacks: AtomicU64::new(0),
+            largest: AtomicUsize::new(0),
+            dry: AtomicU64::new(0),
+            left: AtomicUsize::new(usize::MAX),
+            lacked: AtomicUsize::new(0),
+            overflowed: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            gone: AtomicBool::new(false),
+        }
     }
 }
 
@@ -261,7 +292,7 @@ impl PlaybackCallback {
                 }
             }
         }
-        self.gauge.dry.fetch_add(u64::from(ready < frames), Ordering::Relaxed);
+        self.gauge.gave(ready, frames);
         self.gauge.called(frames);
     }
 }
@@ -285,8 +316,10 @@ impl PlaybackRing {
         if callbacks == 0 {
             return 0;
         }
-        let margin = self.margin.samples(callbacks, self.gauge.dry(), self.largest());
-        let missing = (self.largest() + margin).saturating_sub(self.kept());
+        let largest = self.largest();
+        let needed = self.gauge.needed(self.margin.samples).min(self.margin.samples + largest);
+        let margin = self.margin.after(callbacks, needed, largest);
+        let missing = (largest + margin).saturating_sub(self.kept());
         // In samples at 48 kHz, and from there in whole frames.
         let missing = missing as u64 * u64::from(SAMPLE_RATE) / u64::from(self.rate.max(1));
         usize::try_from(missing.div_ceil(FRAME_SAMPLES as u64)).unwrap_or(0)
@@ -316,39 +349,45 @@ impl PlaybackRing {
     }
 }
 
-/// How much more than one callback's worth is kept.
+/// How much more than one callback's worth is kept: the driver may be late, and callbacks come in pairs.
 #[derive(Debug)]
 struct Margin {
     step: usize,
-    steps: usize,
-    dry: u64,
-    /// Callbacks when it last changed.
+    samples: usize,
+    /// The most that was needed of it in this half minute.
+    needed: usize,
+    /// Callbacks when this half minute began.
     since: u64,
 }
 
 impl Margin {
     fn new(rate: u32) -> Self {
-        Self { step: rate as usize / 400, steps: 1, dry: 0, since: 0 }
+        let step = rate as usize / 400;
+        Self { step, samples: FIRST_STEPS * step, needed: 0, since: 0 }
     }
 
-    fn samples(&mut self, callbacks: u64, dry: u64, largest: usize) -> usize {
-        let half_a_minute = 30 * 400 * self.step / largest.max(1);
-        if dry > self.dry {
-            // The first callbacks always find nothing: nobody could push before them.
-            let started = callbacks > STARTING;
-            self.steps = (self.steps + usize::from(started)).min(MOST_STEPS);
-            (self.dry, self.since) = (dry, callbacks);
-        } else if callbacks - self.since > half_a_minute as u64 {
-            self.steps = (self.steps - 1).max(1);
-            self.since = callbacks;
+    /// What to keep from now on, in samples per channel.
+    fn after(&mut self, callbacks: u64, needed: usize, largest: usize) -> usize {
+        // The first callbacks always find nothing: nobody could push before them.
+        if callbacks <= STARTING {
+            return self.samples;
         }
-        self.steps * self.step
+        self.needed = self.needed.max(needed);
+        let wanted = (self.needed + self.step).min(MOST_STEPS * self.step);
+        let half_a_minute = 30 * 400 * self.step / largest.max(1);
+        if callbacks - self.since > half_a_minute as u64 {
+            (self.samples, self.needed, self.since) = (wanted, 0, callbacks);
+        }
+        self.samples = self.samples.max(wanted);
+        self.samples
     }
 }
 
 /// 100 ms at 48 kHz.
 const MOST_WAITING: usize = 4_800;
-/// Steps of 2.5 ms: 60 ms at most.
+/// Steps of 2.5 ms: 10 ms until it is known what this machine needs.
+const FIRST_STEPS: usize = 4;
+/// 60 ms at most.
 const MOST_STEPS: usize = 24;
 /// Callbacks until a card runs evenly.
 const STARTING: u64 = 8;
@@ -462,7 +501,7 @@ mod tests {
             let own = 0.5 * std::f32::consts::TAU * 1_000.0 / rate as f32;
             assert!(steepest < own * 1.01, "{rate}/{period}: a step of {steepest}");
             assert!(gauge.dry() <= 3, "{rate}/{period}: ran dry {} times", gauge.dry());
-            let most = period + rate as usize / 100 + rate as usize / 400 * 3;
+            let most = period + rate as usize / 100 + rate as usize / 400 * 5;
             assert!(kept <= most, "{rate}/{period}: {kept} kept, {most} are enough");
         }
     }
@@ -473,20 +512,44 @@ mod tests {
         let (mut callback, mut ring) = playback(CARD, Channels::Stereo, &gauge).unwrap();
         assert_eq!(ring.wanted(), 0);
         callback.wanted(&mut [0.0_f32; 1_280], |sample| sample);
-        assert_eq!(ring.wanted(), 2, "640 and the margin");
+        assert_eq!(ring.wanted(), 3, "640 and the margin");
     }
 
     #[test]
-    fn the_margin_grows_when_it_runs_dry_and_shrinks_in_time() {
+    fn the_margin_is_what_was_needed_lately_and_a_step_more() {
         let mut margin = Margin::new(48_000);
-        assert_eq!(margin.samples(1, 1, 640), 120);
-        assert_eq!(margin.samples(100, 2, 640), 240);
-        assert_eq!(margin.samples(200, 3, 640), 360);
-        assert_eq!(margin.samples(201, 3, 640), 360);
-        assert_eq!(margin.samples(201 + 30 * 75, 3, 640), 240);
-        for dry in 4..100 {
-            margin.samples(3_000 + dry, dry, 640);
+        assert_eq!(
+            margin.after(1, 1_280, 640),
+            480,
+            "nobody could push before the first callbacks"
+        );
+        assert_eq!(margin.after(100, 400, 640), 520);
+        assert_eq!(margin.after(200, 900, 640), 1_020, "more than there was: it ran dry");
+        assert_eq!(margin.after(201, 0, 640), 1_020);
+        let half_a_minute = 30 * 75;
+        assert_eq!(margin.after(201 + half_a_minute, 0, 640), 1_020, "the needy half minute");
+        assert_eq!(margin.after(300 + 2 * half_a_minute, 200, 640), 320, "a calm one");
+        assert_eq!(margin.after(400 + 3 * half_a_minute, 0, 640), 120);
+        assert_eq!(margin.after(500 + 3 * half_a_minute, 9_000, 640), 24 * 120);
+    }
+
+    /// A driver that is late by more than a callback lasts is heard once, not again and again.
+    #[test]
+    fn a_late_driver_is_heard_at_most_once() {
+        let gauge = Arc::new(Gauge::default());
+        let (mut callback, mut ring) = playback(CARD, Channels::Mono, &gauge).unwrap();
+        let frame = Frame::silence(Channels::Mono);
+        let mut samples = [0.0_f32; 1_280];
+        for period in 0..300 {
+            callback.wanted(&mut samples, |sample| sample);
+            // Every second of them is served only after the next one.
+            if period < 20 || period % 2 == 0 {
+                for _ in 0..ring.wanted() {
+                    ring.push(&frame);
+                }
+            }
         }
-        assert_eq!(margin.samples(4_000, 99, 640), 24 * 120);
+        let started = 1;
+        assert!(gauge.dry() <= started + 1, "{} times", gauge.dry());
     }
 }
