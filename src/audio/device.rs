@@ -75,8 +75,8 @@ pub enum Event {
     Opened(Opened),
     /// It was given up; it is tried again until it works.
     Lost(Lost),
-    /// It runs on, with so many errors since the last time that this was told.
-    Errors(u64),
+    /// It runs on, but sound broke off so often since the last time that this was told.
+    Interrupted(u64),
 }
 
 /// A device that runs.
@@ -342,8 +342,8 @@ impl<R: OneWay> Supervisor<R> {
             looks = looks.wrapping_add(1);
             match watch.look(&running.gauge) {
                 Health::Lost(lost) => return Some(lost),
-                Health::Errors(errors) => {
-                    let _ = self.events.send(Event::Errors(errors));
+                Health::Interrupted(times) => {
+                    let _ = self.events.send(Event::Interrupted(times));
                 }
                 Health::Fine => {}
             }

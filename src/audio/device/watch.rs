@@ -1,9 +1,11 @@
 //! Judging from counts whether a stream is alive, and keeping the call's pace while it is not.
 //!
 //! A sound server that dies doesn't say so: the error callback fires 1,000 to 100,000 times a second, or
-//! nothing at all is called any more. [`Watch`] is asked by the supervisor every 50 ms and sees both. It
-//! reads no clock: it counts how often it was asked. [`Pace`] is the driver's substitute: without a
-//! microphone it still sends (silence), without a loudspeaker it still takes what arrives.
+//! nothing at all is called any more. But the same storm, for a few milliseconds, follows every start and
+//! every moment in which the card ran dry or over, and the stream then goes on by itself. [`Watch`] is
+//! asked by the supervisor every 50 ms and tells them apart: what moves lives. It reads no clock: it
+//! counts how often it was asked. [`Pace`] is the driver's substitute: without a microphone it still
+//! sends (silence), without a loudspeaker it still takes what arrives.
 //!
 //! Used by `device.rs`. Read next: `choose.rs`.
 
@@ -21,8 +23,10 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub enum Lost {
     /// The device said that it is gone.
     Gone,
-    /// More than about 100 errors a second.
+    /// Nothing but errors, for a fifth of a second.
     Errors,
+    /// It broke off again and again: a larger buffer may help.
+    Crackling,
     /// No samples came or were asked for, for half a second.
     Stalled,
     /// The system's default is another device now.
@@ -34,6 +38,7 @@ impl std::fmt::Display for Lost {
         f.write_str(match self {
             Self::Gone => "the device is gone",
             Self::Errors => "the device only gives errors",
+            Self::Crackling => "sound broke off again and again",
             Self::Stalled => "the device stands still",
             Self::DefaultChanged => "the default device has changed",
         })
@@ -45,17 +50,23 @@ impl std::fmt::Display for Lost {
 pub(super) struct Watch {
     callbacks: u64,
     errors: u64,
-    told: u64,
+    /// Looks in a row at a stream that stood still; and of those, with errors.
     still: u32,
-    since_told: u32,
+    failing: u32,
+    /// Looks since sound last broke off, and how often it did shortly before.
+    since_break: u32,
+    breaks: u32,
+    /// Breaks that nobody was told of, and looks since somebody was.
+    untold: u64,
+    since_told: Option<u32>,
 }
 
 /// What to make of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Health {
     Fine,
-    /// It goes on, but so many errors are new: told at most once in 5 seconds.
-    Errors(u64),
+    /// It goes on, but so often was it interrupted: told at once, then at most once a minute.
+    Interrupted(u64),
     Lost(Lost),
 }
 
@@ -63,25 +74,40 @@ impl Watch {
     /// Call every [`LOOK_EVERY`].
     pub(super) fn look(&mut self, gauge: &Gauge) -> Health {
         let (callbacks, errors) = (gauge.callbacks(), gauge.errors());
-        let new_errors = errors - self.errors;
-        self.still = if callbacks == self.callbacks { self.still + 1 } else { 0 };
+        let (moved, failed) = (callbacks != self.callbacks, errors != self.errors);
         (self.callbacks, self.errors) = (callbacks, errors);
-        self.since_told = self.since_told.saturating_add(1);
+        self.still = if moved { 0 } else { self.still + 1 };
+        self.failing = if moved || !failed { 0 } else { self.failing + 1 };
         // A sound server that was asleep fills its buffers, and then takes up to two seconds.
-        let patience = if callbacks < STARTING { FIRST_LOOKS } else { LOOKS };
+        let starting = callbacks < STARTING;
+        let patience = if starting { FIRST_LOOKS } else { LOOKS };
         if gauge.gone() {
             Health::Lost(Lost::Gone)
-        } else if new_errors > ERRORS_A_LOOK {
+        } else if self.failing >= FAILING_LOOKS {
             Health::Lost(Lost::Errors)
         } else if self.still >= patience {
             Health::Lost(Lost::Stalled)
-        } else if errors > self.told && self.since_told >= TELL_AFTER {
-            let untold = errors - self.told;
-            (self.told, self.since_told) = (errors, 0);
-            Health::Errors(untold)
         } else {
-            Health::Fine
+            self.count_break(failed && !starting)
         }
+    }
+
+    /// Errors in one look or in neighbouring ones are one break.
+    fn count_break(&mut self, failed: bool) -> Health {
+        if failed && self.since_break > 1 {
+            self.breaks = if self.since_break < LONG_AGO { self.breaks + 1 } else { 1 };
+            self.untold += 1;
+        }
+        self.since_break = if failed { 0 } else { self.since_break.saturating_add(1) };
+        self.since_told = self.since_told.map(|looks| looks.saturating_add(1));
+        if self.breaks >= MANY_BREAKS {
+            return Health::Lost(Lost::Crackling);
+        }
+        if self.untold == 0 || self.since_told.is_some_and(|looks| looks < TELL_AFTER) {
+            return Health::Fine;
+        }
+        self.since_told = Some(0);
+        Health::Interrupted(std::mem::take(&mut self.untold))
     }
 }
 
@@ -91,10 +117,14 @@ const LOOKS: u32 = 10;
 const STARTING: u64 = 8;
 /// Three seconds.
 const FIRST_LOOKS: u32 = 60;
-/// 100 a second.
-const ERRORS_A_LOOK: u64 = 5;
-/// Five seconds.
-const TELL_AFTER: u32 = 100;
+/// A fifth of a second: a storm that passes lasts 10 ms.
+const FAILING_LOOKS: u32 = 4;
+/// Five seconds without a break: the machine has become calm.
+const LONG_AGO: u32 = 100;
+/// So many breaks, each soon after the other: this buffer is too small for this machine.
+const MANY_BREAKS: u32 = 4;
+/// A minute.
+const TELL_AFTER: u32 = 1_200;
 
 /// How long until it is tried again: at once, then ever more slowly.
 #[derive(Debug, Default)]
@@ -130,7 +160,7 @@ impl Buffer {
     }
 
     pub(super) fn after(&mut self, lost: Lost) {
-        if lost == Lost::Errors {
+        if lost == Lost::Crackling {
             self.millis = (self.millis * 2).min(LARGEST_BUFFER);
         }
     }
@@ -180,28 +210,51 @@ mod tests {
     use crate::audio::ring::{self, Layout};
     use std::sync::Arc;
 
-    #[test]
-    fn an_error_storm_is_seen_at_the_first_look() {
-        let (gauge, mut watch) = (Gauge::default(), Watch::default());
-        assert_eq!(watch.look(&gauge), Health::Fine);
-        (0..6).for_each(|_| gauge.error());
-        assert_eq!(watch.look(&gauge), Health::Lost(Lost::Errors));
-    }
-
-    #[test]
-    fn single_errors_are_told_together_and_not_often() {
+    /// A stream whose callbacks come, each followed by as many errors as `errors` says of this look.
+    fn looks(errors: impl Fn(u32) -> u32, count: u32) -> Vec<(u32, Health)> {
         let (gauge, mut watch) = (Arc::new(Gauge::default()), Watch::default());
         let layout = Layout { rate: 48_000, channels: 1 };
         let (mut callback, _ring) = ring::capture(layout, Channels::Mono, &gauge).unwrap();
         let mut told = Vec::new();
-        for look in 1..=250 {
+        for look in 1..=count {
             callback.heard(&[0.0_f32; 480], |sample| sample);
-            gauge.error();
-            if let Health::Errors(errors) = watch.look(&gauge) {
-                told.push((look, errors));
+            (0..errors(look)).for_each(|_| gauge.error());
+            match watch.look(&gauge) {
+                Health::Fine => {}
+                other => told.push((look, other)),
             }
         }
-        assert_eq!(told, [(100, 100), (200, 100)]);
+        told
+    }
+
+    #[test]
+    fn an_error_storm_ends_a_stream_unless_it_passes() {
+        let (gauge, mut watch) = (Gauge::default(), Watch::default());
+        for look in 1..=4 {
+            (0..1_000).for_each(|_| gauge.error());
+            let ended = watch.look(&gauge) == Health::Lost(Lost::Errors);
+            assert_eq!(ended, look == 4);
+        }
+        assert_eq!(looks(|look| if look == 3 { 5_000 } else { 0 }, 2_000), [], "while starting");
+        let passing = looks(|look| if look == 20 || look == 21 { 5_000 } else { 0 }, 2_000);
+        assert_eq!(passing, [(20, Health::Interrupted(1))]);
+    }
+
+    #[test]
+    fn breaks_are_told_at_once_and_then_not_often() {
+        // One each 10 seconds.
+        let told = looks(|look| u32::from(look.is_multiple_of(200)), 3_000);
+        let said: Vec<_> = told.iter().map(|(look, health)| (*look, health)).collect();
+        let once = |n| Health::Interrupted(n);
+        assert_eq!(said, [(200, &once(1)), (1_400, &once(6)), (2_600, &once(6))]);
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_again_and_again_is_given_up() {
+        // One each second.
+        let told = looks(|look| 40 * u32::from(look.is_multiple_of(20)), 80);
+        let ends = (80, Health::Lost(Lost::Crackling));
+        assert_eq!(told, [(20, Health::Interrupted(1)), ends]);
     }
 
     #[test]
@@ -230,12 +283,13 @@ mod tests {
     }
 
     #[test]
-    fn errors_enlarge_the_buffer_but_nothing_else_does() {
+    fn crackling_enlarges_the_buffer_and_nothing_else_does() {
         let mut buffer = Buffer::default();
         buffer.after(Lost::Gone);
         buffer.after(Lost::Stalled);
+        buffer.after(Lost::Errors);
         assert_eq!(buffer.millis(), 20);
-        (0..5).for_each(|_| buffer.after(Lost::Errors));
+        (0..5).for_each(|_| buffer.after(Lost::Crackling));
         assert_eq!(buffer.millis(), 80);
     }
 

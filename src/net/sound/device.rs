@@ -201,7 +201,14 @@ impl<D: Send + 'static> Slot<D> {
                     self.was_lost = true;
                     warn(format!("the {what} was lost, it is opened again: {lost}"));
                 }
-                Event::Errors(errors) => warn(format!("the {what} had {errors} errors")),
+                Event::Interrupted(1) => {
+                    warn(format!("sound broke off at the {what}: the machine was too busy"));
+                }
+                Event::Interrupted(times) => {
+                    warn(format!(
+                        "sound broke off {times} times at the {what}: the machine is too busy"
+                    ));
+                }
             }
         }
     }

@@ -25,7 +25,7 @@ pub(in crate::net::sound) struct Opened {
 pub(in crate::net::sound) enum Event {
     Opened(Opened),
     Lost(String),
-    Errors(u64),
+    Interrupted(u64),
 }
 
 /// Never made.
