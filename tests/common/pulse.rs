@@ -110,10 +110,23 @@ impl SoundServer {
         Running(speaker.unwrap_or_else(|error| missing("paplay", &error)))
     }
 
+    /// The microphone hears this pitch at -9 dBFS, from now on. The server makes it by itself: unlike
+    /// [`Self::say`], no process can be too late with it when the machine is busy.
+    pub fn hum(&self, hz: u32) {
+        self.control(&["load-module", "module-sine", "sink=micfeed", &format!("frequency={hz}")]);
+    }
+
+    /// Tells the server something, as `pactl` has it; its answer.
+    pub fn control(&self, words: &[&str]) -> String {
+        let asked = self.command("pactl").args(words).stdout(Stdio::piped()).output();
+        let asked = asked.unwrap_or_else(|error| missing("pactl", &error));
+        assert!(asked.status.success(), "{words:?}: {}", String::from_utf8_lossy(&asked.stderr));
+        String::from_utf8(asked.stdout).unwrap().trim().to_owned()
+    }
+
     /// From now on the microphone hears the loudspeaker and nothing else.
     pub fn microphone_at_loudspeaker(&self) {
-        let set = self.command("pactl").args(["set-default-source", "speaker.monitor"]).status();
-        assert!(set.unwrap_or_else(|error| missing("pactl", &error)).success());
+        self.control(&["set-default-source", "speaker.monitor"]);
     }
 
     /// Writes down what the loudspeaker plays, from now on.
