@@ -5,7 +5,7 @@
 //!
 //! 1. [`wire`] and [`time`]: how received bytes are read, how time is told.
 //! 2. [`sdp`]: what two sides say they can do.
-//! 3. [`stun`], then [`ice`]: finding a way through, and keeping it.
+//! 3. [`stun`], [`turn`], then [`ice`]: finding a way through, and keeping it.
 //! 4. [`dtls_srtp`]: who is there, and the keys; every packet sealed.
 //! 5. [`rtp`]: sound in packets, and reports about it.
 //! 6. [`audio`]: from samples to payloads and back, and the sound card.
@@ -51,4 +51,5 @@ pub mod sdp;
 pub mod signal;
 pub mod stun;
 pub mod time;
+pub mod turn;
 pub mod wire;

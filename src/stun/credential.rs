@@ -116,6 +116,12 @@ impl LongTerm {
         }
     }
 
+    /// Where the server says this credential is valid, once it has asked for it.
+    #[must_use]
+    pub fn realm(&self) -> Option<&str> {
+        self.challenge.as_ref().map(|challenge| challenge.realm.as_str())
+    }
+
     /// Takes up a 401 or 438. `Ok`: send the request again, as a new transaction, signed.
     ///
     /// # Errors
