@@ -93,6 +93,8 @@ fn the_page_is_worked_by_keyboard_and_mute_is_silence() {
     assert!((again.level() - QUARTER).abs() < 2.0, "unmuted: {} dBFS", again.level());
 
     page.press("Tab");
+    assert_eq!(focused(), "hold");
+    page.press("Tab");
     assert_eq!(focused(), "hang-up");
     page.press("Enter");
     halloo.wait_for("ended", |_| true);
@@ -294,7 +296,7 @@ fn a_tab_rings_and_answers_and_both_hear_each_other() {
         page.screenshot("page-13-ringing");
         page.look(320, 568, "dark");
         page.screenshot("page-14-ringing-dark");
-        assert_eq!(page.evaluate("document.title"), "halloo is calling");
+        assert_eq!(page.evaluate("document.title"), "halloo is calling you");
         page.click("#answer");
         page.wait_for("document.body.dataset.state === 'connected'");
         halloo.wait_for("connected", |_| true);
