@@ -15,6 +15,7 @@ mod answer;
 mod body;
 mod events;
 mod page;
+mod room;
 mod tab;
 
 use std::convert::Infallible;
@@ -29,12 +30,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::driver::{Caller, Handle};
 use crate::signal::origin::Policy;
 use crate::signal::token::Token;
+use room::{Room, Seat};
 
 /// An open port, not yet served.
 #[derive(Debug)]
@@ -109,8 +111,7 @@ struct Context {
     followers: Arc<Semaphore>,
     /// Held while a wrong token is answered: those who guess wait for each other, and nobody else does.
     guesses: Arc<Mutex<()>>,
-    /// Ends this connection at once: for a reader that doesn't read.
-    cut: Arc<Notify>,
+    seat: Arc<Seat>,
 }
 
 impl Server {
@@ -157,7 +158,7 @@ impl Server {
     /// Serves these calls until `stop` is ready; then lets requests that run come to their end, for a moment.
     pub async fn run(self, calls: Handle, stop: impl Future<Output = ()>) {
         let (stopped, stopping) = watch::channel(());
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let room = Room::new(CONNECTIONS);
         let mut stop = pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -165,12 +166,8 @@ impl Server {
                 accepted = accept(&self.listener, &room) => accepted,
             };
             match accepted {
-                Ok((stream, remote, permit)) => {
-                    let serving = self.serve(stream, remote, calls.clone(), stopping.clone());
-                    tokio::spawn(async move {
-                        serving.await;
-                        drop(permit);
-                    });
+                Ok((stream, remote, seat)) => {
+                    tokio::spawn(self.serve(stream, remote, seat, calls.clone(), stopping.clone()));
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: trying again at once would only spin.
@@ -191,13 +188,14 @@ impl Server {
         &self,
         stream: TcpStream,
         remote: SocketAddr,
+        seat: Seat,
         calls: Handle,
         mut stopping: watch::Receiver<()>,
     ) -> impl Future<Output = ()> + use<> {
         let mut policy = self.policy.clone();
         // The address it was reached by is ours, even if it is newer than our list.
         policy.addresses.extend(stream.local_addr().map(|local| local.ip().to_canonical()));
-        let cut = Arc::new(Notify::new());
+        let seat = Arc::new(seat);
         let context = Context {
             calls,
             policy: Arc::new(policy),
@@ -207,7 +205,7 @@ impl Server {
             remote,
             followers: Arc::clone(&self.followers),
             guesses: Arc::clone(&self.guesses),
-            cut: Arc::clone(&cut),
+            seat: Arc::clone(&seat),
         };
         async move {
             let _small_answers_at_once = stream.set_nodelay(true);
@@ -220,11 +218,12 @@ impl Server {
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEAD_WITHIN)
                     .max_headers(MAX_HEADERS)
+                    .max_buf_size(MAX_HEAD)
                     .serve_connection(TokioIo::new(stream), service)
             );
             let served = tokio::select! {
                 served = &mut connection => served,
-                () = cut.notified() => return,
+                () = seat.cut.notified() => return,
                 _ = stopping.changed() => {
                     connection.as_mut().graceful_shutdown();
                     connection.await
@@ -240,11 +239,10 @@ impl Server {
 /// The next connection, once there is room for it.
 async fn accept(
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+    room: &Arc<Room>,
+) -> io::Result<(TcpStream, SocketAddr, Seat)> {
     let (stream, remote) = listener.accept().await?;
-    Ok((stream, remote, permit))
+    Ok((stream, remote, room.enter().await))
 }
 
 /// What this machine is called: `name`, and if that has a domain, the first part alone too.
@@ -277,6 +275,8 @@ const FOLLOWERS: usize = 64;
 const HEAD_WITHIN: Duration = Duration::from_secs(20);
 /// Browsers send about 20.
 const MAX_HEADERS: usize = 64;
+/// All headers together, and what is read of a body at a time.
+const MAX_HEAD: usize = 32 * 1024;
 /// How long to wait after a failed accept.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How long running requests may take when the program ends.

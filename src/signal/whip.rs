@@ -126,8 +126,9 @@ pub fn precondition(if_match: Option<&str>, ufrag: &str) -> Result<(), Problem> 
         ));
     };
     let current = entity_tag(ufrag);
-    // Strong comparison: `W/"..."` never matches (RFC 9110 section 13.1.1).
-    if tags == "*" || tags.split(',').any(|tag| tag.trim() == current) {
+    // Strong comparison: `W/"..."` never matches (RFC 9110 section 13.1.1). RFC 9725's own example writes
+    // the star in quotes; no ufrag of ours is a star.
+    if matches!(tags, "*" | "\"*\"") || tags.split(',').any(|tag| tag.trim() == current) {
         return Ok(());
     }
     Err(Problem::new(412, "Another ICE session")
@@ -221,6 +222,7 @@ mod tests {
             (Some("\"abcd\""), None),
             (Some("\"x\", \"abcd\""), None),
             (Some("*"), None),
+            (Some("\"*\""), None),
             (Some("abcd"), Some(412)),
             (Some("W/\"abcd\""), Some(412)),
             (Some("\"efgh\""), Some(412)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::time::sleep;
 
 use super::events::{Outgoing, stream};
@@ -25,6 +25,9 @@ pub(super) async fn answer(context: Context, request: Request<Incoming>) -> Resp
     let head = head(&request, &context.policy);
     let (verdict, bearing) = (origin::judge(&head, &context.policy), head.bearing);
     let served = match &verdict {
+        _ if !names_one_host(&request) => Err(Problem::new(400, "Which host?").detail(
+            "HTTP/1.1 asks for one Host header, no less and no more (RFC 9112 section 3.2)",
+        )),
         Verdict::Refused(why) => Err(Problem::from(why)),
         Verdict::Own | Verdict::Allowed(_) => served(&context, request, &verdict, bearing).await,
     };
@@ -57,6 +60,12 @@ fn head<'a>(request: &'a Request<Incoming>, policy: &Policy) -> Head<'a> {
         browser: if marked { Browser::Marked } else { Browser::Unmarked },
         bearing: bearing(request, policy),
     }
+}
+
+/// A request that names none, or two, means one thing to us and another to a proxy in front.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    let named = request.headers().get_all(header::HOST).iter().count();
+    named == 1 || (named == 0 && request.version() < Version::HTTP_11)
 }
 
 fn bearing(request: &Request<Incoming>, policy: &Policy) -> Bearing {
@@ -103,6 +112,7 @@ async fn served(
         return Err(Problem::unauthorized(bearing));
     }
     let body = body::read(body, waits).await?;
+    let _until_answered = context.seat.owe();
     let if_match = text_of(&head.headers, &header::IF_MATCH);
     // What can't be changed any more is said first, whatever the change would have been.
     if let (Some(Place::Call(id)), "PATCH" | "DELETE") = (Place::at(path), method) {
@@ -167,7 +177,7 @@ async fn perform(context: &Context, ask: Ask, if_match: Option<&str>) -> Result<
             let (id, sdp) = made.map_err(refused)?;
             created(context, id, &sdp).await
         }
-        Ask::Exchange(id, sdp, exchange) => exchanged(context, &id, *sdp, exchange).await,
+        Ask::Exchange(id, sdp, exchange) => exchanged(context, &id, *sdp, exchange, if_match).await,
         Ask::Fragment(id, fragment) => trickled(context, &id, *fragment, if_match).await,
         Ask::HangUp(id) => {
             driver
@@ -212,7 +222,8 @@ async fn followed(context: &Context, id: &str) -> Result<Answer, Problem> {
             .header("Retry-After", "10")
     })?;
     let story = context.calls.follow(call).await.map_err(|refusal| problem(refusal, id))?;
-    let stream = stream(call, story, Arc::clone(&context.cut), place);
+    let place = (place, context.seat.owe());
+    let stream = stream(call, story, Arc::clone(&context.seat.cut), place);
     Ok(Answer { response: events::head(), stream: Some(stream) })
 }
 
@@ -232,9 +243,14 @@ async fn exchanged(
     id: &str,
     sdp: Description,
     exchange: Exchange,
+    if_match: Option<&str>,
 ) -> Result<signal::Response, Problem> {
     let (driver, call) = (&context.calls, named(id)?);
     let refused = |refusal| problem(refusal, id);
+    // It need not be there (RFC 9725 knows no such PATCH); if it is, it counts (RFC 9110 13.1.1).
+    if if_match.is_some() {
+        whip::precondition(if_match, &running(context, id).await?.ufrag)?;
+    }
     if exchange == Exchange::AnswerOrOffer {
         match driver.accept_answer(call, sdp.clone()).await {
             Ok(()) => return Ok(whip::applied()),
@@ -270,7 +286,8 @@ fn problem(refusal: Refusal, id: &str) -> Problem {
         Refusal::NoUsableAudio { detail } => {
             Problem::new(406, "No usable audio in the offer").detail(detail)
         }
-        Refusal::Declined => Problem::new(403, "The call was declined"),
+        Refusal::Declined => Problem::new(403, "The call was declined")
+            .detail("the person who was asked did not take it"),
         Refusal::NobodyAnswered => Problem::new(503, "Nobody answered")
             .detail("it rang, and nobody took the call")
             .header("Retry-After", "60"),
@@ -281,7 +298,9 @@ fn problem(refusal: Refusal, id: &str) -> Problem {
         Refusal::System { detail } => {
             Problem::new(500, "This machine can't take the call").detail(detail)
         }
-        Refusal::ShuttingDown => Problem::new(503, "halloo is ending").header("Retry-After", "10"),
+        Refusal::ShuttingDown => Problem::new(503, "halloo is ending")
+            .detail("the program was told to end; no call is taken any more")
+            .header("Retry-After", "10"),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use tokio::sync::{Notify, OwnedSemaphorePermit, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::net::driver::{CallId, Followed, TimedEvent};
@@ -62,7 +62,7 @@ pub(super) fn stream(
     call: CallId,
     (history, live): Followed,
     cut: Arc<Notify>,
-    place: OwnedSemaphorePermit,
+    place: impl Send + 'static,
 ) -> Outgoing {
     let (queue, read) = mpsc::channel(QUEUE);
     let follower = Follower { call: call.to_string(), queue };
