@@ -42,6 +42,7 @@ mod message;
 mod nominate;
 mod pair;
 mod recipient;
+mod server;
 mod session;
 mod state;
 
@@ -51,6 +52,7 @@ pub use credentials::Credentials;
 pub use interface::{Config, Dropped, Event, Input, Output, PairReport, Role, SelectedPair};
 pub use pair::{LocalId, PairFigures, PairId, PairState, RemoteId, pair_priority};
 pub use recipient::Recipient;
+pub use server::{Purpose, Server, ServerError, ServerTransport};
 pub use state::State;
 
 /// Names a request and its answer.
