@@ -51,6 +51,7 @@ pub mod router;
 mod send;
 pub mod stats;
 mod stats_report;
+mod traffic;
 mod translate;
 mod transport;
 

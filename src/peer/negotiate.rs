@@ -23,8 +23,8 @@ use crate::rtp::Ssrc;
 use crate::sdp::agreement::Preference;
 use crate::sdp::value::Msid;
 use crate::sdp::{
-    Agreed, Attribute, Capabilities, Description, Fragment, Local, Media, Parameters, Refusal,
-    answer, offer,
+    self, Agreed, Attribute, Capabilities, Description, Fragment, Local, Media, OpusParameters,
+    Parameters, Refusal, answer, offer,
 };
 
 /// Why a description or fragment was not taken. The call goes on as it was.
@@ -101,6 +101,19 @@ impl Negotiation {
     /// What both sides know.
     pub(super) fn agreed(&self) -> Option<&Agreed> {
         self.agreed.as_ref()
+    }
+
+    /// What we wish of the Opus sender, as our current description says.
+    pub(super) fn own_wishes(&self) -> Option<OpusParameters> {
+        let agreed = self.agreed.as_ref()?;
+        let section = self.current.as_ref()?.sections().nth(agreed.section)?;
+        let opus = agreed.codecs.iter().find(|codec| codec.codec == sdp::Codec::Opus)?;
+        Some(section.opus_parameters(opus.receive_payload_type))
+    }
+
+    /// The name of the track that we send.
+    pub(super) fn own_track(&self) -> &str {
+        self.local.msid.track.as_deref().unwrap_or_default()
     }
 
     /// Writes our offer and keeps it open.

@@ -23,6 +23,8 @@ pub(super) struct Receiver {
     stream: Option<Stream>,
     decoder: Option<Decoder>,
     level: audio::AudioLevel,
+    /// Samples per channel that the listener fetched.
+    pub(super) played: u64,
     pub(super) ignored: Ignored,
 }
 
@@ -80,6 +82,7 @@ impl Receiver {
             // Without memory for a decoder nothing is heard; the call can still be sent.
             decoder: Decoder::new(Codec::Opus, channels).ok(),
             level: audio::AudioLevel::SILENT,
+            played: 0,
             ignored: Ignored::default(),
         }
     }
@@ -180,6 +183,7 @@ impl Receiver {
     /// The next 10 ms.
     pub(super) fn play(&mut self, now: Instant, frame: &mut Frame) -> Played {
         let mut played = Played::Filling;
+        self.played += audio::FRAME_SAMPLES as u64;
         let (Some(decoder), Some(stream)) = (&mut self.decoder, &mut self.stream) else {
             frame.silence_it();
             return played;

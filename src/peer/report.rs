@@ -22,13 +22,13 @@ pub(super) struct Reports {
     rng: StdRng,
     /// Packets that we had sent when the report before the last left, and when the last did.
     sent_before: [u64; 2],
-    /// The latest block about our stream.
-    pub(super) remote: Option<ReportBlock>,
+    /// The latest block about our stream, and when it came.
+    pub(super) remote: Option<(ReportBlock, Instant)>,
     pub(super) round_trip: Option<Duration>,
     pub(super) total_round_trip: Duration,
     pub(super) round_trips: u64,
-    /// Sender reports of theirs.
-    pub(super) reports_received: u64,
+    /// Packets of theirs that ask for lost ones again, in vain: sound is not sent twice.
+    pub(super) nacks: u64,
     /// Datagrams that were no RTCP inside.
     pub(super) malformed: u64,
 }
@@ -67,7 +67,7 @@ impl Reports {
             round_trip: None,
             total_round_trip: Duration::ZERO,
             round_trips: 0,
-            reports_received: 0,
+            nacks: 0,
             malformed: 0,
         }
     }
@@ -152,20 +152,22 @@ impl Reports {
         for packet in compound.packets() {
             match packet {
                 Packet::SenderReport(report) => {
-                    self.reports_received += 1;
                     receiver.sender_report(now, report.ssrc, report.info);
-                    report.blocks().for_each(|block| self.block(ntp, block, sender));
+                    report.blocks().for_each(|block| self.block((now, ntp), block, sender));
                 }
                 Packet::ReceiverReport(report) => {
-                    report.blocks().for_each(|block| self.block(ntp, block, sender));
+                    report.blocks().for_each(|block| self.block((now, ntp), block, sender));
                 }
                 Packet::Goodbye(bye) => {
                     presence = Presence::Leaves;
                     bye.sources().for_each(|ssrc| receiver.goodbye(ssrc));
                 }
-                // No video, no retransmission, no bandwidth estimate: nothing here to act on.
+                Packet::TransportFeedback(feedback) => {
+                    let ours = feedback.media_ssrc == sender.ssrc();
+                    self.nacks += u64::from(ours && feedback.nack().is_some());
+                }
+                // No video, no bandwidth estimate: nothing here to act on.
                 Packet::SourceDescription(_)
-                | Packet::TransportFeedback(_)
                 | Packet::PayloadFeedback(_)
                 | Packet::ExtendedReport(_)
                 | Packet::Unknown { .. } => {}
@@ -174,13 +176,13 @@ impl Reports {
         presence
     }
 
-    fn block(&mut self, ntp: NtpTime, block: ReportBlock, sender: &mut Sender) {
+    fn block(&mut self, (now, ntp): (Instant, NtpTime), block: ReportBlock, sender: &mut Sender) {
         if block.ssrc != sender.ssrc() {
             return;
         }
         let percent = u16::from(block.fraction_lost) * 100 / 256;
         sender.expect_loss(u8::try_from(percent).unwrap_or(100).max(LEAST_EXPECTED_LOSS));
-        self.remote = Some(block);
+        self.remote = Some((block, now));
         if let Some(time) = round_trip(ntp, &block) {
             self.round_trip = Some(time);
             self.total_round_trip += time;

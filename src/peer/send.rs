@@ -27,7 +27,28 @@ pub(super) struct Sender {
     payload_types: Vec<(Codec, u8)>,
     mirror: Option<Mirror>,
     level: audio::AudioLevel,
+    /// What came from the microphone, or whatever is in its place.
+    pub(super) source: Heeded,
     pub(super) header_bytes: u64,
+}
+
+/// Sound that came in, sent or not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Heeded {
+    /// Samples per channel.
+    pub(super) samples: u64,
+    /// Sum over time of the squared level, in seconds.
+    pub(super) energy: f64,
+}
+
+impl Heeded {
+    /// Takes 10 ms; says how loud they are.
+    fn add(&mut self, frame: &Frame) -> audio::AudioLevel {
+        let rms = frame.rms();
+        self.samples += audio::FRAME_SAMPLES as u64;
+        self.energy += rms * rms * Frame::DURATION.as_secs_f64();
+        audio::AudioLevel::from_rms(rms)
+    }
 }
 
 /// How packets look, as long as one description holds.
@@ -63,6 +84,7 @@ impl Sender {
             payload_types: Vec::new(),
             mirror: None,
             level,
+            source: Heeded::default(),
             header_bytes: 0,
         }
     }
@@ -146,7 +168,7 @@ impl Sender {
 
     /// Takes 10 ms. Says whether `buffer` now holds a packet.
     pub(super) fn push(&mut self, now: Instant, frame: &Frame, buffer: &mut Vec<u8>) -> bool {
-        self.level = frame.level();
+        self.level = self.source.add(frame);
         let Some(format) = &mut self.format else { return false };
         buffer.resize(format.header + LONGEST_PAYLOAD, 0);
         let (front, payload) = buffer.split_at_mut(format.header);
@@ -170,7 +192,7 @@ impl Sender {
 
     /// Nobody wants these 10 ms: time goes on without a packet.
     pub(super) fn pass_over(&mut self, frame: &Frame) {
-        self.level = frame.level();
+        self.level = self.source.add(frame);
         if let Some(format) = &self.format {
             let ten_ms = u32::try_from(audio::FRAME_SAMPLES).unwrap_or_default();
             self.stream.skip(format.codec.timestamp_units(ten_ms));

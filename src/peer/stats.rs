@@ -44,6 +44,8 @@ pub enum Stats {
     RemoteInboundRtp(RemoteInboundRtp),
     /// What the other side says of what it sends.
     RemoteOutboundRtp(RemoteOutboundRtp),
+    /// What we have to send.
+    MediaSource(MediaSource),
     /// What we play.
     MediaPlayout(MediaPlayout),
     /// A payload type in use.
@@ -80,9 +82,14 @@ pub struct InboundRtp {
     pub packets_lost: i64,
     pub packets_discarded: u64,
     pub fec_packets_received: u64,
+    pub fec_packets_discarded: u64,
     pub bytes_received: u64,
     pub header_bytes_received: u64,
+    pub retransmitted_packets_received: u64,
+    pub retransmitted_bytes_received: u64,
+    pub nack_count: u64,
     pub jitter: f64,
+    pub total_processing_delay: f64,
     pub jitter_buffer_delay: f64,
     pub jitter_buffer_target_delay: f64,
     pub jitter_buffer_minimum_delay: f64,
@@ -98,6 +105,8 @@ pub struct InboundRtp {
     pub total_samples_duration: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_packet_received_timestamp: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_playout_timestamp: Option<f64>,
 }
 
 /// `RTCOutboundRtpStreamStats`.
@@ -112,6 +121,7 @@ pub struct OutboundRtp {
     pub codec_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote_id: Option<&'static str>,
+    pub media_source_id: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mid: Option<String>,
     pub packets_sent: u64,
@@ -119,6 +129,7 @@ pub struct OutboundRtp {
     pub header_bytes_sent: u64,
     pub retransmitted_packets_sent: u64,
     pub retransmitted_bytes_sent: u64,
+    pub total_packet_send_delay: f64,
     pub nack_count: u64,
     pub target_bitrate: f64,
     pub active: bool,
@@ -135,6 +146,7 @@ pub struct RemoteInboundRtp {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codec_id: Option<String>,
     pub local_id: &'static str,
+    pub packets_received: u64,
     pub packets_lost: i64,
     pub fraction_lost: f64,
     pub jitter: f64,
@@ -159,6 +171,21 @@ pub struct RemoteOutboundRtp {
     pub bytes_sent: u64,
     pub reports_sent: u64,
     pub remote_timestamp: f64,
+    /// Always 0, and `roundTripTime` absent: they come with extended reports, which we don't ask for.
+    pub total_round_trip_time: f64,
+    pub round_trip_time_measurements: u64,
+}
+
+/// `RTCAudioSourceStats`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the members are the W3C's; their text is there")]
+pub struct MediaSource {
+    pub kind: &'static str,
+    pub track_identifier: String,
+    pub audio_level: f64,
+    pub total_audio_energy: f64,
+    pub total_samples_duration: f64,
 }
 
 /// `RTCAudioPlayoutStats`.
@@ -231,6 +258,10 @@ pub struct CandidatePair {
     pub packets_received: u64,
     pub bytes_sent: u64,
     pub bytes_received: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_packet_sent_timestamp: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_packet_received_timestamp: Option<f64>,
     pub total_round_trip_time: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_round_trip_time: Option<f64>,
@@ -257,6 +288,10 @@ pub struct Candidate {
     pub related_address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub related_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username_fragment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp_type: Option<&'static str>,
 }
 
 /// `RTCCertificateStats`.

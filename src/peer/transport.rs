@@ -21,6 +21,7 @@ use crate::dtls_srtp::{
 use crate::dtls_srtp::{Event as DtlsEvent, Input as DtlsInput, Output as DtlsOutput};
 use crate::ice::{self, Agent, PathId};
 use crate::peer::outbox::Outbox;
+use crate::peer::traffic::Traffic;
 use crate::time::Instant;
 
 /// ICE, DTLS and SRTP of one call.
@@ -38,6 +39,7 @@ pub(super) struct Transport {
     early_media: Early,
     timeouts: [Option<Instant>; 2],
     pub(super) counters: Counters,
+    pub(super) traffic: Traffic,
     /// Pairs selected so far.
     pub(super) selections: u64,
 }
@@ -75,13 +77,9 @@ pub(super) enum Happened {
     Failed(Failure),
 }
 
-/// Datagrams by direction and fate. Bytes are those of whole datagrams, without IP and UDP headers.
+/// Datagrams that were dropped, by reason.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counters {
-    pub(super) packets_sent: u64,
-    pub(super) bytes_sent: u64,
-    pub(super) packets_received: u64,
-    pub(super) bytes_received: u64,
     /// Seen before, or older than the replay window.
     pub(super) replayed: u64,
     /// Forged, damaged, or of another call.
@@ -113,6 +111,7 @@ impl Transport {
             early_media: Early::new(32),
             timeouts: [None; 2],
             counters: Counters::default(),
+            traffic: Traffic::default(),
             selections: 0,
         }
     }
@@ -160,7 +159,7 @@ impl Transport {
 
     /// A datagram whose first byte says DTLS.
     pub(super) fn receive_dtls(&mut self, now: Instant, bytes: &[u8]) {
-        self.count_received(bytes);
+        self.traffic.received(now, bytes.len());
         match &mut self.handshake {
             Some(handshake) => handshake.handle_input(now, DtlsInput::Datagram(bytes)),
             None => {
@@ -194,7 +193,7 @@ impl Transport {
         let opened = unprotect(inbound, packet);
         match opened {
             Ok(length) => {
-                self.count_received(packet);
+                self.traffic.received(now, packet.len());
                 self.stop_repeating(now);
                 return packet.get(..length);
             }
@@ -220,17 +219,28 @@ impl Transport {
     }
 
     /// Seals an RTP packet and sends it. Says how long it is on the wire.
-    pub(super) fn send_rtp(&mut self, outbox: &mut Outbox, packet: Vec<u8>) -> Option<usize> {
-        self.send(outbox, packet, Outbound::protect_rtp)
+    pub(super) fn send_rtp(
+        &mut self,
+        now: Instant,
+        outbox: &mut Outbox,
+        packet: Vec<u8>,
+    ) -> Option<usize> {
+        self.send(now, outbox, packet, Outbound::protect_rtp)
     }
 
     /// Seals a compound of RTCP packets and sends it. Says how long it is on the wire.
-    pub(super) fn send_rtcp(&mut self, outbox: &mut Outbox, packet: Vec<u8>) -> Option<usize> {
-        self.send(outbox, packet, Outbound::protect_rtcp)
+    pub(super) fn send_rtcp(
+        &mut self,
+        now: Instant,
+        outbox: &mut Outbox,
+        packet: Vec<u8>,
+    ) -> Option<usize> {
+        self.send(now, outbox, packet, Outbound::protect_rtcp)
     }
 
     fn send(
         &mut self,
+        now: Instant,
         outbox: &mut Outbox,
         mut packet: Vec<u8>,
         protect: impl FnOnce(&mut Outbound, &mut [u8], usize) -> Result<usize, SrtpError>,
@@ -247,8 +257,7 @@ impl Transport {
             return None;
         };
         packet.truncate(sealed);
-        self.counters.packets_sent += 1;
-        self.counters.bytes_sent += sealed as u64;
+        self.traffic.sent(now, (path, to), sealed);
         outbox.push(path, to, packet);
         Some(sealed)
     }
@@ -264,6 +273,9 @@ impl Transport {
     pub(super) fn accepts(&mut self, path: PathId, from: SocketAddr) -> bool {
         let accepts = self.agent.accepts(path, from);
         self.counters.unproven += u64::from(!accepts);
+        if accepts {
+            self.traffic.arrives((path, from));
+        }
         accepts
     }
 
@@ -276,7 +288,7 @@ impl Transport {
     ) {
         self.pump_ice(outbox, happened);
         self.begin_dtls(now, happened);
-        self.pump_dtls(outbox, happened);
+        self.pump_dtls(now, outbox, happened);
     }
 
     fn pump_ice(&mut self, outbox: &mut Outbox, happened: &mut VecDeque<Happened>) {
@@ -317,15 +329,14 @@ impl Transport {
         happened.push_back(Happened::Connecting);
     }
 
-    fn pump_dtls(&mut self, outbox: &mut Outbox, happened: &mut VecDeque<Happened>) {
+    fn pump_dtls(&mut self, now: Instant, outbox: &mut Outbox, happened: &mut VecDeque<Happened>) {
         let Some(handshake) = &mut self.handshake else { return };
         let pair = self.agent.send_pair();
         loop {
             match handshake.poll_output() {
                 DtlsOutput::Transmit(bytes) => match pair {
                     Some((path, to)) => {
-                        self.counters.packets_sent += 1;
-                        self.counters.bytes_sent += bytes.len() as u64;
+                        self.traffic.sent(now, (path, to), bytes.len());
                         outbox.push_copy(path, to, bytes);
                     }
                     None => self.counters.unsendable += 1, // its timer sends it again
@@ -357,11 +368,6 @@ impl Transport {
                 }
             }
         }
-    }
-
-    fn count_received(&mut self, datagram: &[u8]) {
-        self.counters.packets_received += 1;
-        self.counters.bytes_received += datagram.len() as u64;
     }
 }
 

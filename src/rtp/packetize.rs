@@ -44,6 +44,8 @@ pub struct Packetizer {
     after_silence: bool,
     /// A moment and its timestamp, for sender reports.
     last_frame: Option<(Instant, RtpTimestamp)>,
+    /// The number of the first packet that left.
+    first: Option<SequenceNumber>,
     packets: u64,
     octets: u64,
 }
@@ -61,6 +63,7 @@ impl Packetizer {
             timestamp: RtpTimestamp(rng.random()),
             after_silence: true,
             last_frame: None,
+            first: None,
             packets: 0,
             octets: 0,
         }
@@ -102,6 +105,7 @@ impl Packetizer {
     /// `ticks` of the codec's clock.
     pub fn sent(&mut self, now: Instant, payload_bytes: usize, ticks: u32) {
         self.last_frame = Some((now, self.timestamp));
+        self.first.get_or_insert(self.next);
         self.next = self.next.next();
         self.timestamp = self.timestamp.after(ticks);
         self.after_silence = false;
@@ -143,6 +147,15 @@ impl Packetizer {
     #[must_use]
     pub fn timestamp(&self) -> RtpTimestamp {
         self.timestamp
+    }
+
+    /// How many packets came, as far as a report of the other side tells (W3C `packetsReceived` of
+    /// `remote-inbound-rtp`): it reached from our first to `highest`, and `lost` of them were missing.
+    #[must_use]
+    pub fn arrived(&self, highest: u32, lost: i32) -> u64 {
+        let first = self.first.map_or(0, |first| u32::from(first.0));
+        let expected = i64::from(highest.wrapping_sub(first).wrapping_add(1));
+        u64::try_from(expected - i64::from(lost)).unwrap_or(0)
     }
 
     /// Packets sent so far.
@@ -202,6 +215,16 @@ mod tests {
         assert!(starts.iter().all(|start| start.sequence_number.0 < 1 << 15));
         assert!(starts.windows(2).all(|two| two[0].sequence_number != two[1].sequence_number));
         assert!(starts.windows(2).all(|two| two[0].timestamp != two[1].timestamp));
+    }
+
+    #[test]
+    fn a_report_tells_how_many_arrived() {
+        let mut stream = stream(1);
+        let first = u32::from(header(&stream).sequence_number.0);
+        (0..5).for_each(|_| stream.sent(Instant::ZERO, 80, 960));
+        assert_eq!(stream.arrived(first + 4, 0), 5);
+        assert_eq!(stream.arrived((1 << 16) + first, 2), 65_535, "once around, and two were lost");
+        assert_eq!(stream.arrived(first, 7), 0, "nonsense is nothing");
     }
 
     #[test]

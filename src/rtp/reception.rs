@@ -24,6 +24,7 @@ pub struct Reception {
     jitter: Jitter,
     /// The last sender report: the middle of its NTP time, and when it came.
     last_sender_report: Option<(SenderInfo, Instant)>,
+    sender_reports: u64,
     /// Expected and received at the last report.
     prior: (i64, i64),
     last_packet_at: Instant,
@@ -41,6 +42,7 @@ impl Reception {
             validation: Validation::new(first.header.sequence_number, MIN_SEQUENTIAL),
             jitter: Jitter::default(),
             last_sender_report: None,
+            sender_reports: 0,
             prior: (0, 0),
             last_packet_at: now,
             packets: 0,
@@ -65,6 +67,7 @@ impl Reception {
     /// Remembers a sender report of this source.
     pub fn sender_report(&mut self, now: Instant, info: SenderInfo) {
         self.last_sender_report = Some((info, now));
+        self.sender_reports += 1;
     }
 
     /// The report block about the time since the last one.
@@ -133,6 +136,12 @@ impl Reception {
     #[must_use]
     pub fn last_sender_report(&self) -> Option<(SenderInfo, Instant)> {
         self.last_sender_report
+    }
+
+    /// `reportsSent`: sender reports that came.
+    #[must_use]
+    pub fn sender_reports(&self) -> u64 {
+        self.sender_reports
     }
 
     /// Whether the source has been silent for five report intervals (RFC 3550 section 6.3.5).

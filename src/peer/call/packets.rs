@@ -141,7 +141,7 @@ impl Peer {
 
     fn send_rtp(&mut self, now: Instant, packet: Vec<u8>) {
         let Some(transport) = &mut self.transport else { return };
-        if transport.send_rtp(&mut self.outbox, packet).is_some() && !self.told.sent {
+        if transport.send_rtp(now, &mut self.outbox, packet).is_some() && !self.told.sent {
             self.told.sent = true;
             self.tell_first(now, MediaFirst::PacketSent);
         }
@@ -153,7 +153,7 @@ impl Peer {
         let (sender, receiver) = (&self.sender, &mut self.receiver);
         let written = self.reports.write(clocks, sender, receiver, leave, &mut buffer);
         let sent = match (written, &mut self.transport) {
-            (Ok(()), Some(transport)) => transport.send_rtcp(&mut self.outbox, buffer),
+            (Ok(()), Some(transport)) => transport.send_rtcp(now, &mut self.outbox, buffer),
             _ => {
                 self.outbox.recycle(buffer);
                 None

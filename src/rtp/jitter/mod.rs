@@ -140,6 +140,8 @@ pub struct Stats {
     pub inserted: u64,
     /// Lost packets replaced by the copy in the one behind.
     pub fec: u64,
+    /// `fecPacketsReceived`: packets that hold a copy of the one before them.
+    pub copies: u64,
 }
 
 impl Stats {
@@ -148,6 +150,23 @@ impl Stats {
     pub fn discarded(&self) -> u64 {
         self.late + self.refused + self.dropped
     }
+
+    /// `fecPacketsDiscarded`: copies of what had come by itself, or that came too late.
+    #[must_use]
+    pub fn copies_discarded(&self) -> u64 {
+        self.copies.saturating_sub(self.fec)
+    }
+}
+
+/// What a listener hears: this moment of the sender's clock began to sound at that of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sounding {
+    /// The packet's timestamp.
+    pub timestamp: RtpTimestamp,
+    /// Its ticks a second.
+    pub clock_rate: u32,
+    /// When it was handed out.
+    pub since: Instant,
 }
 
 /// The jitter buffer of one source. Another source needs another buffer.
@@ -185,6 +204,7 @@ pub struct JitterBuffer {
     shedding: bool,
     /// When a packet that wasn't quiet was dropped last.
     last_drop_us: Option<i64>,
+    sounding: Option<Sounding>,
     stats: Stats,
 }
 
@@ -204,6 +224,7 @@ impl JitterBuffer {
             just_inserted: false,
             shedding: false,
             last_drop_us: None,
+            sounding: None,
             stats: Stats::default(),
         }
     }
@@ -247,6 +268,8 @@ impl JitterBuffer {
             return Inserted::Duplicate;
         }
         self.delay.arrived(stamp.arrived_us, place.media_us);
+        let fec = packet.codec.has_fec(packet.payload);
+        self.stats.copies += u64::from(fec);
         if place.number <= self.ring.taken {
             self.stats.late += 1;
             return Inserted::Late;
@@ -258,7 +281,8 @@ impl JitterBuffer {
         slot.media_us = place.media_us;
         slot.duration_us = stamp.duration_us;
         slot.arrived_us = stamp.arrived_us;
-        slot.fec = packet.codec.has_fec(packet.payload);
+        slot.timestamp = packet.timestamp;
+        slot.fec = fec;
         slot.quiet = packet.codec.announces_silence(packet.payload)
             || packet.audio_level.is_some_and(|level| level.below_overload >= QUIET);
         slot.payload.clear();
@@ -296,6 +320,12 @@ impl JitterBuffer {
     pub fn lag(&self) -> Option<Duration> {
         self.position_us?;
         self.delay.lag_us().map(duration)
+    }
+
+    /// The latest packet that was handed out.
+    #[must_use]
+    pub fn sounding(&self) -> Option<Sounding> {
+        self.sounding
     }
 
     /// How much sound waits.

@@ -14,7 +14,7 @@
 use crate::time::Instant;
 
 use super::ring::{Next, Slot};
-use super::{JitterBuffer, Playout, duration, micros, samples};
+use super::{JitterBuffer, Playout, Sounding, duration, micros, samples};
 
 /// An answer, before it borrows anything.
 #[derive(Clone, Copy, Debug)]
@@ -265,6 +265,11 @@ impl JitterBuffer {
         self.frame_us = slot.duration_us.max(NEARLY_US);
         self.silent = slot.codec.announces_silence(&slot.payload);
         count_delay(&mut self.stats, slot, now_us, target_us);
+        self.sounding = Some(Sounding {
+            timestamp: slot.timestamp,
+            clock_rate: slot.codec.clock_rate(),
+            since: Instant::from(duration(now_us)),
+        });
         Playout::Packet {
             payload_type: slot.payload_type,
             codec: slot.codec,

@@ -3,7 +3,7 @@
 //! No allocation once every slot has held a packet, no search, and no way to grow: a packet that comes
 //! a lap too early takes the place of the oldest. Read next: `timeline.rs`.
 
-use super::super::Codec;
+use super::super::{Codec, RtpTimestamp};
 
 /// Slots: 1.28 s of 10 ms packets.
 pub(super) const SLOTS: u64 = 128;
@@ -20,6 +20,7 @@ pub(super) struct Slot {
     pub(super) sound: bool,
     pub(super) payload_type: u8,
     pub(super) codec: Codec,
+    pub(super) timestamp: RtpTimestamp,
     /// When its first sample is due, on the sender's clock.
     pub(super) media_us: i64,
     pub(super) duration_us: i64,
@@ -37,6 +38,7 @@ impl Slot {
         sound: false,
         payload_type: 0,
         codec: Codec::Opus,
+        timestamp: RtpTimestamp(0),
         media_us: 0,
         duration_us: 0,
         arrived_us: 0,

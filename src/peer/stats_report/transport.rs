@@ -1,0 +1,165 @@
+//! How packets get to the other side: ICE, DTLS, and the certificates.
+
+use openssl::base64;
+
+use super::{Facts, LOCAL_CERTIFICATE, REMOTE_CERTIFICATE, TRANSPORT};
+use crate::dtls_srtp::{Fingerprint, HashAlgorithm, Role as DtlsRole};
+use crate::ice::{self, PairReport, PairState};
+use crate::peer::event::DtlsState;
+use crate::peer::stats::{self, Report, Stats};
+use crate::peer::transport::Transport;
+
+impl Facts<'_> {
+    pub(super) fn transport(&self, transport: &Transport) -> stats::Transport {
+        let (agent, traffic) = (&transport.agent, &transport.traffic.all);
+        let agreed = transport.agreed.as_ref();
+        stats::Transport {
+            packets_sent: traffic.packets_sent,
+            packets_received: traffic.packets_received,
+            bytes_sent: traffic.bytes_sent,
+            bytes_received: traffic.bytes_received,
+            ice_role: match agent.role() {
+                ice::Role::Controlling => "controlling",
+                ice::Role::Controlled => "controlled",
+            },
+            ice_local_username_fragment: agent.local_credentials().ufrag.clone(),
+            ice_state: ice_state(agent.state()),
+            dtls_state: dtls_state(self.dtls),
+            dtls_role: transport.role().map(|role| match role {
+                DtlsRole::Client => "client",
+                DtlsRole::Server => "server",
+            }),
+            selected_candidate_pair_id: agent.selected().map(|pair| pair_id(pair.pair)),
+            selected_candidate_pair_changes: transport.selections,
+            local_certificate_id: LOCAL_CERTIFICATE,
+            remote_certificate_id: agreed.map(|_| REMOTE_CERTIFICATE),
+            tls_version: agreed.map(|_| "FEFD".to_owned()), // the version on the wire: DTLS 1.2
+            dtls_cipher: agreed.map(|agreed| agreed.cipher.to_owned()),
+            srtp_cipher: agreed.map(|agreed| agreed.profile.to_string()),
+        }
+    }
+
+    pub(super) fn candidates(&self, agent: &ice::Agent, report: &mut Report) {
+        let now = self.time(self.now);
+        let ours = &agent.local_credentials().ufrag;
+        for (id, candidate) in agent.every_local_candidate() {
+            let stats = candidate_stats(candidate, Some(ours));
+            report.insert(&local_id(id), now, Stats::LocalCandidate(stats));
+        }
+        let theirs = agent.remote_credentials().map(|credentials| &credentials.ufrag);
+        for (id, candidate) in agent.remote_candidates() {
+            let stats = candidate_stats(candidate, theirs);
+            report.insert(&remote_id(id), now, Stats::RemoteCandidate(stats));
+        }
+    }
+
+    pub(super) fn pairs(&self, transport: &Transport, report: &mut Report) {
+        for pair in transport.agent.pairs() {
+            let stats = Stats::CandidatePair(self.pair(transport, &pair));
+            report.insert(&pair_id(pair.id), self.time(self.now), stats);
+        }
+    }
+
+    fn pair(&self, transport: &Transport, pair: &PairReport<'_>) -> stats::CandidatePair {
+        let figures = &pair.figures;
+        let traffic = transport.traffic.of((pair.path, pair.remote.addr));
+        stats::CandidatePair {
+            transport_id: TRANSPORT,
+            local_candidate_id: local_id(pair.local_id),
+            remote_candidate_id: remote_id(pair.remote_id),
+            state: pair_state(pair.state),
+            nominated: pair.nominated,
+            packets_sent: traffic.packets_sent,
+            packets_received: traffic.packets_received,
+            bytes_sent: traffic.bytes_sent,
+            bytes_received: traffic.bytes_received,
+            last_packet_sent_timestamp: traffic.last_sent.map(|at| self.time(at)),
+            last_packet_received_timestamp: traffic.last_received.map(|at| self.time(at)),
+            total_round_trip_time: figures.total_round_trip_time.as_secs_f64(),
+            current_round_trip_time: figures.current_round_trip_time.map(|rtt| rtt.as_secs_f64()),
+            requests_received: figures.requests_received,
+            requests_sent: figures.requests_sent,
+            responses_received: figures.responses_received,
+            responses_sent: figures.responses_sent,
+            consent_requests_sent: figures.consent_requests_sent,
+        }
+    }
+}
+
+pub(super) fn certificate(der: &[u8]) -> Stats {
+    let text = Fingerprint::of(HashAlgorithm::Sha256, der).to_string();
+    let (algorithm, fingerprint) = text.split_once(' ').unwrap_or_default();
+    Stats::Certificate(stats::Certificate {
+        fingerprint: fingerprint.to_owned(),
+        fingerprint_algorithm: algorithm.to_owned(),
+        base64_certificate: base64::encode_block(der),
+    })
+}
+
+/// `ufrag` is that of the session, for candidates that don't name their own.
+fn candidate_stats(candidate: &ice::Candidate, ufrag: Option<&String>) -> stats::Candidate {
+    stats::Candidate {
+        transport_id: TRANSPORT,
+        address: candidate.addr.ip().to_string(),
+        port: candidate.addr.port(),
+        protocol: match candidate.transport {
+            ice::Transport::Udp => "udp",
+            ice::Transport::Tcp => "tcp",
+        },
+        candidate_type: candidate.kind.name(),
+        priority: candidate.priority,
+        foundation: candidate.foundation.clone(),
+        related_address: candidate.related.map(|addr| addr.ip().to_string()),
+        related_port: candidate.related.map(|addr| addr.port()),
+        username_fragment: candidate.ufrag.as_ref().or(ufrag).cloned(),
+        tcp_type: candidate.tcp_type.map(|kind| match kind {
+            ice::TcpType::Active => "active",
+            ice::TcpType::Passive => "passive",
+            ice::TcpType::SimultaneousOpen => "so",
+        }),
+    }
+}
+
+fn local_id(id: ice::LocalId) -> String {
+    format!("L{}", id.0)
+}
+
+fn remote_id(id: ice::RemoteId) -> String {
+    format!("R{}", id.0)
+}
+
+fn pair_id(id: ice::PairId) -> String {
+    format!("P{}", id.0)
+}
+
+const fn ice_state(state: ice::State) -> &'static str {
+    match state {
+        ice::State::New => "new",
+        ice::State::Checking => "checking",
+        ice::State::Connected => "connected",
+        ice::State::Completed => "completed",
+        ice::State::Disconnected => "disconnected",
+        ice::State::Failed => "failed",
+        ice::State::Closed => "closed",
+    }
+}
+
+const fn dtls_state(state: DtlsState) -> &'static str {
+    match state {
+        DtlsState::New => "new",
+        DtlsState::Connecting => "connecting",
+        DtlsState::Connected => "connected",
+        DtlsState::Closed => "closed",
+        DtlsState::Failed => "failed",
+    }
+}
+
+const fn pair_state(state: PairState) -> &'static str {
+    match state {
+        PairState::Frozen => "frozen",
+        PairState::Waiting => "waiting",
+        PairState::InProgress => "in-progress",
+        PairState::Succeeded => "succeeded",
+        PairState::Failed => "failed",
+    }
+}
