@@ -98,6 +98,8 @@ pub struct Decoder {
     ready: Vec<f32>,
     taken: usize,
     heard_any: bool,
+    /// Samples per channel since the last packet.
+    unheard: usize,
     concealing: bool,
     counters: Counters,
 }
@@ -124,6 +126,7 @@ impl Decoder {
             ready: Vec::with_capacity((MAX_SAMPLES + FRAME_SAMPLES) * channels.count()),
             taken: 0,
             heard_any: false,
+            unheard: 0,
             concealing: false,
             counters: Counters::default(),
         })
@@ -190,6 +193,7 @@ impl Decoder {
             return self.missing(whole_steps(samples));
         };
         self.heard_any = true;
+        self.unheard = 0;
         self.count(made, Origin::Received)
     }
 
@@ -199,6 +203,7 @@ impl Decoder {
         }
         match self.make(samples, |opus, _, out| opus.decode_fec(next, out)) {
             Some(made) => {
+                self.unheard = 0;
                 self.counters.fec_packets += 1;
                 self.count(made, Origin::Received)
             }
@@ -215,6 +220,7 @@ impl Decoder {
             None => opus.conceal(out),
             Some(_) => Some(g711.conceal(out)),
         });
+        self.fade(made.unwrap_or(0));
         made.map_or(0, |made| self.count(made, Origin::MadeUp))
     }
 
@@ -226,7 +232,25 @@ impl Decoder {
             None => opus.conceal(out),
             Some(_) => Some(g711.pause(out)),
         });
+        self.fade(made.unwrap_or(0));
         made.map_or(0, |made| self.count(made, Origin::Pause))
+    }
+
+    /// What libopus makes up never ends: a tone that broke off becomes a hiss. A sender that only pauses
+    /// tells its noise anew every 400 ms (RFC 6716 section 2.1.9), so whoever says nothing for twice as
+    /// long is gone, and what is played goes to silence. G.711 knows its own end (`conceal.rs`), and its
+    /// noise holds until it is told otherwise (RFC 3389).
+    fn fade(&mut self, made: usize) {
+        let channels = self.channels.count();
+        let start = self.ready.len() - made * channels;
+        let new = self.ready.get_mut(start..).unwrap_or_default();
+        for samples in new.chunks_mut(channels) {
+            self.unheard = self.unheard.saturating_add(1);
+            if self.codec == Codec::Opus && self.unheard > GONE {
+                let left = FADE.saturating_sub(self.unheard - GONE) as f32 / FADE as f32;
+                samples.iter_mut().for_each(|sample| *sample *= left);
+            }
+        }
     }
 
     /// Lets `fill` write up to `samples` samples per channel behind those that wait. It answers how many
@@ -285,6 +309,10 @@ const STEP: usize = 120;
 
 /// 200 ms, the longest packet of G.711 (RFC 3551 section 4.2); those of Opus end at 120.
 const MAX_SAMPLES: usize = 9_600;
+/// 800 ms without a packet: no pause any more.
+const GONE: usize = 38_400;
+/// 200 ms.
+const FADE: usize = 9_600;
 /// Less than half a step of 16 bits.
 const SILENT: f32 = 0.5 / 32_768.0;
 
@@ -520,5 +548,36 @@ mod tests {
                 assert!(frame.samples().iter().all(|sample| sample.is_finite()));
             }
         }
+    }
+
+    #[test]
+    fn a_sender_that_is_gone_is_followed_by_silence_not_by_a_hiss_without_end() {
+        let mut decoder = Decoder::new(Codec::Opus, Channels::Mono).unwrap();
+        let mut heard = Vec::new();
+        for payload in payloads(&Settings::new(Codec::Opus), 200, 440.0).iter().flatten() {
+            decoder.decode(packet(payload));
+            play(&mut decoder, &mut heard);
+        }
+        heard.clear();
+        for _ in 0..120 {
+            decoder.decode(Input::Silence { samples: FRAME_SAMPLES });
+            play(&mut decoder, &mut heard);
+        }
+        assert!(level(&heard[30_000..38_000]) > -60.0, "a pause has its noise");
+        assert_eq!(heard[48_000..].iter().copied().fold(0.0, f32::max), 0.0);
+        // The first packet after it is heard as it is.
+        let payloads = payloads(&Settings::new(Codec::Opus), 40, 440.0);
+        heard.clear();
+        for payload in payloads.iter().flatten() {
+            decoder.decode(packet(payload));
+            play(&mut decoder, &mut heard);
+        }
+        assert!(level(&heard[9_600..]) > -12.0, "{}", level(&heard[9_600..]));
+    }
+
+    /// In dBFS.
+    fn level(samples: &[f32]) -> f32 {
+        let squares: f32 = samples.iter().map(|sample| sample * sample).sum();
+        10.0 * (squares / samples.len() as f32).log10()
     }
 }
