@@ -150,19 +150,19 @@ export class Call {
   /** Ready for a description of ours. */
   #prepare() {
     const peer = this.#peer;
-    peer.ontrack = (event) => this.#hear(event);
+    peer.ontrack = (event) => this.#hear(event.track);
     peer.onicecandidate = (event) => this.#trickle.add(event.candidate);
     peer.oniceconnectionstatechange = () => this.#iceChanged(peer.iceConnectionState);
     peer.onconnectionstatechange = () => this.#connectionChanged(peer.connectionState);
     // Where halloo offered, its track came with the offer, before anybody listened.
     const [theirs] = peer.getReceivers();
-    if (theirs) this.#hear({ streams: [], track: theirs.track });
+    if (theirs) this.#hear(theirs.track);
     return peer.addTrack(this.#microphone.getAudioTracks()[0], this.#microphone);
   }
 
-  #hear(event) {
-    const stream = event.streams[0] ?? new MediaStream([event.track]);
-    this.#told.sound(stream);
+  /** In a stream of our own: from the one that came with it, hold would take it away. */
+  #hear(track) {
+    this.#told.sound(new MediaStream([track]));
   }
 
   /** Both descriptions are there. */
