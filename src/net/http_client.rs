@@ -1,8 +1,14 @@
 //! Calls a WHIP endpoint: POST an offer, read the answer, DELETE to hang up.
 //!
 //! RFC 9725 sections 4.2 to 4.5, from the client's side. Servers differ: some answer 200 instead of
-//! 201, know no DELETE, write a relative `Location` or none. All of that is
-//! taken; what can't be done is left out politely, since the media goes on without it.
+//! 201, know no DELETE, write a relative `Location` or none, speak JSON (aiortc's example server). All
+//! of that is taken; what can't be done is left out politely, since the media goes on without it.
+//!
+//! ```text
+//! POST /offer  JSON --+-- 415 --> the other way, once
+//! POST else    SDP ---+-- 3xx --> there, at most five times
+//!                     '-- 2xx --> an answer; Location: DELETE goes there
+//! ```
 //!
 //! Comes from `cli::call` with an offer of the driver; what comes back goes to the driver again.
 //! A token goes to the host that was called and to no other, wherever the endpoint sends us on to.
@@ -13,6 +19,7 @@
 
 mod failure;
 mod location;
+mod told;
 
 pub use failure::Failure;
 
@@ -23,7 +30,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::uri::Authority;
-use hyper::{Method, Request, Response, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -31,6 +38,7 @@ use tokio::time::timeout;
 
 use super::secret::Secret;
 use super::target::Endpoint;
+use crate::signal::offer::{self as json, JSON};
 use crate::signal::whip::SDP;
 use failure::{at, connection_failure, status_failure};
 use location::resolve;
@@ -83,15 +91,32 @@ impl Client {
     /// # Errors
     /// There is no answer; the failure says why.
     pub async fn post_offer(&self, to: &Endpoint, offer: &str) -> Result<Session, Failure> {
+        let posted = timeout(self.patience, self.post(to, offer)).await;
+        posted.unwrap_or_else(|_| Err(self.too_slow(to.uri())))
+    }
+
+    async fn post(&self, to: &Endpoint, offer: &str) -> Result<Session, Failure> {
         let mut endpoint = to.clone();
+        let json = json::asked(offer);
+        let (sdp, json) = ((SDP, offer), (JSON, json.as_str()));
+        let (mut said, mut otherwise) = match endpoint.uri().path().ends_with("/offer") {
+            true => (json, Some(sdp)),
+            false => (sdp, Some(json)),
+        };
         for _ in 0..=REDIRECTS {
-            let response = self.send(Method::POST, endpoint.uri(), SDP, offer).await?;
+            let response = self.send(Method::POST, endpoint.uri(), said.0, said.1).await?;
             // rfc9725-4.5-1: 307 and 308. 301 and 302 must not be used here; who uses them anyway
             // means the same.
             if matches!(response.status().as_u16(), 301 | 302 | 307 | 308) {
                 let location = text_of(response.headers(), header::LOCATION).unwrap_or_default();
                 let next = resolve(endpoint.uri(), &location);
                 endpoint = Endpoint::from_uri(&next.ok_or(Failure::Redirect(location))?)?;
+                continue;
+            }
+            if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE
+                && let Some(other) = otherwise.take()
+            {
+                said = other;
                 continue;
             }
             return self.read_answer(endpoint.uri(), response).await;
@@ -109,7 +134,8 @@ impl Client {
         if !head.status.is_success() {
             return Err(status_failure(head.status, &head.headers, &body));
         }
-        let mut answer = String::from_utf8(body).unwrap_or_default();
+        let answer = json::answer_in(&body).or_else(|| String::from_utf8(body).ok());
+        let mut answer = answer.unwrap_or_default();
         // Some servers trim; the length of the body has shown that nothing else is missing.
         answer.push_str(if answer.ends_with('\n') { "" } else { "\r\n" });
         if !answer.trim_start().starts_with("v=") {

@@ -6,7 +6,8 @@
 //! It is W3C's `RTCSessionDescriptionInit`. There is no way to hang up but through the media; the
 //! `Location` header names the call for those who look.
 //!
-//! Comes from [`super::route`]; goes out by [`answered`]. Read next: `calls.rs`.
+//! Comes from [`super::route`]; goes out by [`answered`]. A caller asks by [`asked`] and reads
+//! [`answer_in`]. Read next: `calls.rs`.
 
 use super::{Ask, Dialect, Problem, Request, Response, is_type, whip};
 use crate::sdp::Description;
@@ -44,6 +45,19 @@ pub fn answered(id: &str, answer: &Description) -> Response {
     let mut response = Response::new(200).body(JSON, message.to_string());
     response.header("Location", whip::location(id));
     response
+}
+
+/// An offer of ours, for endpoints that speak JSON.
+#[must_use]
+pub fn asked(offer: &str) -> String {
+    json!({ "sdp": offer, "type": "offer" }).to_string()
+}
+
+/// The answer in what such an endpoint sends back; none if there is none.
+#[must_use]
+pub fn answer_in(body: &[u8]) -> Option<String> {
+    let message: SessionDescription = serde_json::from_slice(body).ok()?;
+    (message.kind == "answer").then_some(message.sdp)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]

@@ -1,6 +1,6 @@
 //! Why an endpoint gave no answer, in words for a person.
 //!
-//! What comes from a stranger is cut to one line without control characters: it is shown on a terminal.
+//! Read next: `told.rs`.
 
 use std::error::Error as _;
 use std::io;
@@ -9,6 +9,7 @@ use hyper::header::{self, HeaderMap};
 use hyper::{StatusCode, Uri};
 
 use super::text_of;
+use super::told::in_one_line;
 use crate::net::target::TargetError;
 
 /// Why there is no answer.
@@ -63,7 +64,7 @@ pub enum Failure {
         retry_after: Option<String>,
     },
     /// A redirect that leads nowhere, or too many of them.
-    #[error("the endpoint sends us in circles, or to no address: {0:?}")]
+    #[error("the endpoint sends us in circles, to no address, or out of encryption: {0:?}")]
     Redirect(String),
     /// A redirect to where we can't go.
     #[error("the endpoint sends us on: {0}")]
@@ -139,30 +140,12 @@ pub(super) fn connection_failure(url: &Uri, error: &hyper_util::client::legacy::
     }
 }
 
-/// Says in one line what an error answer tells: a problem document's title and detail, else the
-/// first line of a text.
+/// An error answer.
 pub(super) fn status_failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
-    let problem: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let member = |name| problem.as_ref()?.get(name)?.as_str().map(one_line);
-    let title = match (member("title"), member("detail")) {
-        (Some(title), Some(detail)) => Some(format!("{title} ({detail})")),
-        (Some(only), None) | (None, Some(only)) => Some(only),
-        (None, None) => match std::str::from_utf8(body).unwrap_or_default().trim() {
-            "" => None,
-            html if html.starts_with('<') || problem.is_some() => None,
-            text => Some(one_line(text)),
-        },
-    };
     // It may also be a date, which nobody wants to read here.
     let retry_after = text_of(headers, header::RETRY_AFTER)
         .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
-    Failure::Status { status, title, retry_after }
-}
-
-/// What a stranger sent, fit for a terminal: one line, no control characters, not without end.
-fn one_line(text: &str) -> String {
-    let first = text.lines().next().unwrap_or_default();
-    first.chars().filter(|character| !character.is_control()).take(200).collect()
+    Failure::Status { status, title: in_one_line(status, body), retry_after }
 }
 
 #[cfg(test)]
@@ -170,16 +153,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_told_in_one_line() {
-        let told = |body: &str| {
-            let failure =
-                status_failure(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes());
-            failure.to_string()
+    fn a_refusal_is_told_in_one_line() {
+        let mut headers = HeaderMap::new();
+        let told = |headers: &HeaderMap, body: &str| {
+            status_failure(StatusCode::SERVICE_UNAVAILABLE, headers, body.as_bytes()).to_string()
         };
-        let problem = r#"{"title":"Not so","detail":"line 3\u001b[31m"}"#;
-        assert_eq!(told(problem), "the endpoint answered 400 Bad Request: Not so (line 3[31m)");
-        assert_eq!(told("no\nreally"), "the endpoint answered 400 Bad Request: no");
-        assert_eq!(told("<html>"), "the endpoint answered 400 Bad Request");
-        assert_eq!(told(""), "the endpoint answered 400 Bad Request");
+        let bare = "the endpoint answered 503 Service Unavailable";
+        assert_eq!(told(&headers, ""), bare);
+        assert_eq!(told(&headers, "full"), format!("{bare}: full"));
+        headers.insert(header::RETRY_AFTER, "Fri, 31 Dec 1999 23:59:59 GMT".parse().unwrap());
+        assert_eq!(told(&headers, ""), bare);
+        headers.insert(header::RETRY_AFTER, "7".parse().unwrap());
+        assert_eq!(told(&headers, ""), format!("{bare}; it asks to wait 7 s"));
     }
 }
