@@ -5,7 +5,8 @@
 //!
 //! Where to look:
 //!
-//! - `agent/remote.rs`: what signalling brings: credentials, candidates, names, restarts.
+//! - `agent/remote.rs`: what signalling brings: credentials, candidates, names.
+//! - `agent/restart.rs`: a new session begins, and may be taken back.
 //! - `agent/request.rs`: a check of theirs comes in: is it genuine, who is in charge, check back.
 //! - `agent/response.rs`: an answer comes in: whose, is it genuine, what does it prove.
 //! - `agent/advance.rs`: what is due now: repetitions, the next check, the choice, consent, the state.
@@ -18,6 +19,7 @@ mod remote;
 mod report;
 mod request;
 mod response;
+mod restart;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -38,6 +40,7 @@ use super::session::Session;
 use super::state::{Signal, State};
 use crate::time::Instant;
 use request::Early;
+use restart::Before;
 
 /// Answers that wait to be polled: beyond this, further requests are dropped.
 const MAX_OUTGOING: usize = 256;
@@ -56,6 +59,10 @@ pub struct Agent {
     session: Session,
     /// The session before a restart.
     previous: Option<Session>,
+    /// What a restart put aside, until the other side is known to take part in it.
+    before_restart: Option<Box<Before>>,
+    /// Sessions begun after the first.
+    restarts: u32,
     /// When the remote credentials of this session came: the PAC timer runs from here.
     started: Option<Instant>,
 
@@ -101,6 +108,8 @@ impl Agent {
             remote_is_lite: false,
             session,
             previous: None,
+            before_restart: None,
+            restarts: 0,
             started: None,
             locals: Locals::default(),
             gathering: Gathering::Running,
@@ -148,7 +157,8 @@ impl Agent {
             Input::NamedCandidate { name, candidate } => self.on_named_candidate(name, candidate),
             Input::NameResolved { name, addr } => self.on_name_resolved(&name, addr),
             Input::RemoteCandidatesDone => self.remote_done = true,
-            Input::Restart => self.restart(),
+            Input::Restart => self.begin_restart(),
+            Input::Rollback => self.take_restart_back(),
             Input::Close => self.close(),
         }
         self.advance();

@@ -72,9 +72,19 @@ impl Locals {
         Some(self.push(Kind::PeerReflexive, path, mapped, base_addr, priority))
     }
 
-    /// Forgets what the other side saw: a new session.
-    pub(super) fn restart(&mut self) {
-        self.list.retain(|(_, local)| local.candidate.kind != Kind::PeerReflexive);
+    /// Gives away what the other side saw: a new session.
+    pub(super) fn restart(&mut self) -> Vec<(LocalId, Local)> {
+        let is_reflexive =
+            |(_, local): &(LocalId, Local)| local.candidate.kind == Kind::PeerReflexive;
+        let (seen, own) = std::mem::take(&mut self.list).into_iter().partition(is_reflexive);
+        self.list = own;
+        seen
+    }
+
+    /// The old session goes on: what the other side saw in it counts again.
+    pub(super) fn put_back(&mut self, seen: Vec<(LocalId, Local)>) {
+        self.restart();
+        self.list.extend(seen);
     }
 
     fn push(
@@ -193,9 +203,10 @@ impl Remotes {
         known.any(|candidate| candidate.addr == from && candidate.foundation.starts_with('*'))
     }
 
-    /// Forgets all: a new session.
-    pub(super) fn clear(&mut self) {
-        self.list.clear();
+    /// Gives all away: a new session. Their names stay used.
+    pub(super) fn restart(&mut self) -> Self {
+        let list = std::mem::take(&mut self.list);
+        Self { list, ..*self }
     }
 
     /// Forgets those that `keep` doesn't want.

@@ -252,7 +252,14 @@ impl Checklist {
         self.pairs.retain(|pair| pair.state == PairState::Succeeded);
     }
 
-    /// Forgets all pairs: a new session. Their names stay used.
+    /// Gives all pairs away: a new session. Their names stay used.
+    pub(super) fn restart(&mut self) -> Self {
+        let (pairs, triggered) =
+            (std::mem::take(&mut self.pairs), std::mem::take(&mut self.triggered));
+        Self { pairs, triggered, ..*self }
+    }
+
+    /// Forgets all pairs. Their names stay used.
     pub(super) fn clear(&mut self) {
         self.triggered.clear();
         self.pairs.clear();

@@ -120,6 +120,8 @@ pub enum Input<'a> {
     RemoteCandidatesDone,
     /// Begin anew with new credentials; media stays where it is until a new pair is chosen.
     Restart,
+    /// The last [`Input::Restart`] is taken back, unless the other side's new credentials are known by now.
+    Rollback,
     /// The other side took back its consent, provably: DTLS close, or SRTCP BYE where that ends it
     /// (RFC 7675 section 5.2). Or we are done. Nothing is sent any more.
     Close,

@@ -7,7 +7,7 @@ use super::credentials::Credentials;
 use crate::stun::IntegrityKey;
 
 /// Credentials with the keys made from them, once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Session {
     /// Counts restarts.
     pub(super) number: u32,
@@ -18,7 +18,7 @@ pub(super) struct Session {
 }
 
 /// What we know of the other side.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RemoteSide {
     pub(super) credentials: Credentials,
     /// Proves our requests, and answers to us.

@@ -1,5 +1,5 @@
-//! What signalling brings: sockets of ours, credentials and candidates of theirs, restarts
-//! (RFC 8838 sections 9 to 15, RFC 8445 section 9).
+//! What signalling brings: sockets of ours, credentials and candidates of theirs
+//! (RFC 8838 sections 9 to 15).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,7 +9,6 @@ use super::super::checklist::{Cause, NewPair};
 use super::super::credentials::Credentials;
 use super::super::interface::{Event, Role};
 use super::super::pair::{Foundation, LocalId, RemoteId, pair_priority};
-use super::super::session::Session;
 use super::super::state::Signal;
 use super::request::Early;
 use super::{Agent, Gathering};
@@ -40,9 +39,10 @@ impl Agent {
     pub(super) fn on_remote_credentials(&mut self, credentials: Credentials) {
         match &self.session.remote {
             Some(known) if known.credentials == credentials => return,
-            Some(_) => self.restart(),
+            Some(_) => drop(self.restart()),
             None => {}
         }
+        self.before_restart = None;
         self.remotes.retain(|candidate| is_of(candidate, &credentials));
         self.names.retain(|(_, candidate)| is_of(candidate, &credentials));
         let early = std::mem::take(&mut self.early);
@@ -127,32 +127,6 @@ impl Agent {
                 self.add_remote(candidate);
             }
         }
-    }
-
-    /// Begins a new session. Roles stay; media stays on its pair, and consent goes on there, until
-    /// the new session has chosen one (RFC 8445 section 9, RFC 7675 section 5.1).
-    pub(super) fn restart(&mut self) {
-        let number = self.session.number.wrapping_add(1);
-        let session = Session::new(number, Credentials::generate(&mut self.rng));
-        let last = std::mem::replace(&mut self.session, session);
-        // Restarted twice without a choice between: media is still where the session before it was.
-        let carries = self.consent.as_ref().map(|consent| consent.route.session);
-        if carries.is_none_or(|carries| carries == last.number) {
-            self.previous = Some(last);
-        }
-        self.started = None;
-        if self.gathering == Gathering::Done {
-            self.gathering = Gathering::Restarted;
-        }
-        self.remote_done = false;
-        self.locals.restart();
-        self.remotes.clear();
-        self.names.clear();
-        self.early.clear();
-        self.list.clear();
-        self.checks.clear();
-        (self.first_success, self.nominating, self.selected) = (None, None, None);
-        self.signal(Signal::Restarted);
     }
 
     /// Pairs a remote candidate with all of ours.

@@ -23,6 +23,14 @@ impl Agent {
         self.session.remote.as_ref().map(|remote| &remote.credentials)
     }
 
+    /// The credentials that both sides know of: while the answer to a restart of ours is awaited, those of
+    /// the session before it.
+    #[must_use]
+    pub fn settled_credentials(&self) -> (&Credentials, Option<&Credentials>) {
+        let session = self.before_restart.as_ref().map_or(&self.session, |before| before.session());
+        (&session.local, session.remote.as_ref().map(|remote| &remote.credentials))
+    }
+
     /// Ufrags by which checks for this agent are known: of the current session, and of the one before
     /// a restart.
     pub fn local_ufrags(&self) -> impl Iterator<Item = &str> {

@@ -1,0 +1,119 @@
+//! ICE begins anew (RFC 8445 section 9), and a restart of ours is taken back.
+//!
+//! ```text
+//! session n, its pair in use --Restart--> session n+1, nobody to check yet --their credentials--> checks
+//!            ^                                        |
+//!            '--------------- Rollback ---------------'
+//! ```
+//! Media stays on the old pair meanwhile, and its consent is kept. What belonged to the old session is put
+//! aside until the other side takes part in the new one: an offer may be refused, cross another one, or
+//! get lost, and then the old session has to go on as if nothing had been (RFC 9429 section 4.1.10.2).
+//!
+//! Read next: `request.rs`.
+
+use super::super::candidate::Local;
+use super::super::candidates::Remotes;
+use super::super::check::Checks;
+use super::super::checklist::Checklist;
+use super::super::credentials::Credentials;
+use super::super::interface::Event;
+use super::super::pair::{LocalId, PairId};
+use super::super::session::Session;
+use super::super::state::{Signal, State};
+use super::{Agent, Candidate, Gathering};
+use crate::time::Instant;
+
+/// All that belongs to one session, except where media goes.
+#[derive(Debug)]
+pub(super) struct Before {
+    session: Session,
+    previous: Option<Session>,
+    state: State,
+    started: Option<Instant>,
+    gathering: Gathering,
+    /// Those of ours that the other side saw.
+    reflexive: Vec<(LocalId, Local)>,
+    remotes: Remotes,
+    remote_done: bool,
+    names: Vec<(String, Candidate)>,
+    list: Checklist,
+    checks: Checks,
+    first_success: Option<Instant>,
+    nominating: Option<PairId>,
+    selected: Option<PairId>,
+}
+
+impl Before {
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Agent {
+    /// We begin anew. Of several restarts in a row, the first one is what can be taken back to.
+    pub(super) fn begin_restart(&mut self) {
+        let before = self.restart();
+        if self.before_restart.is_none() && before.session.remote.is_some() {
+            self.before_restart = Some(Box::new(before));
+        }
+    }
+
+    /// Begins a new session. Roles stay; media stays on its pair, and consent goes on there, until
+    /// the new session has chosen one (RFC 8445 section 9, RFC 7675 section 5.1).
+    pub(super) fn restart(&mut self) -> Before {
+        self.restarts = self.restarts.wrapping_add(1);
+        let credentials = Credentials::generate(&mut self.rng);
+        let last = std::mem::replace(&mut self.session, Session::new(self.restarts, credentials));
+        let previous = self.previous.clone();
+        // Restarted twice without a choice between: media is still where the session before it was.
+        let carries = self.consent.as_ref().map(|consent| consent.route.session);
+        if carries.is_none_or(|carries| carries == last.number) {
+            self.previous = Some(last.clone());
+        }
+        let before = Before {
+            session: last,
+            previous,
+            state: self.state,
+            started: self.started.take(),
+            gathering: self.gathering,
+            reflexive: self.locals.restart(),
+            remotes: self.remotes.restart(),
+            remote_done: std::mem::replace(&mut self.remote_done, false),
+            names: std::mem::take(&mut self.names),
+            list: self.list.restart(),
+            checks: std::mem::take(&mut self.checks),
+            first_success: self.first_success.take(),
+            nominating: self.nominating.take(),
+            selected: self.selected.take(),
+        };
+        if self.gathering == Gathering::Done {
+            self.gathering = Gathering::Restarted;
+        }
+        self.early.clear();
+        self.signal(Signal::Restarted);
+        before
+    }
+
+    /// The old session goes on. Sockets that came since then stay; nobody was told of them.
+    pub(super) fn take_restart_back(&mut self) {
+        let Some(before) = self.before_restart.take() else { return };
+        self.session = before.session;
+        self.previous = before.previous;
+        self.started = before.started;
+        self.gathering = before.gathering;
+        self.locals.put_back(before.reflexive);
+        self.remotes = before.remotes;
+        self.remote_done = before.remote_done;
+        self.names = before.names;
+        self.list = before.list;
+        self.checks = before.checks;
+        self.first_success = before.first_success;
+        self.nominating = before.nominating;
+        self.selected = before.selected;
+        self.early.clear();
+        if self.state.is_alive() && self.state != before.state {
+            self.state = before.state;
+            self.events.push_back(Event::State(before.state));
+        }
+    }
+}
