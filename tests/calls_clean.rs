@@ -81,7 +81,7 @@ fn every_mixture_of_roles_makes_a_call() {
                         let now = call.now;
                         let answerer = call.side(offerer.other());
                         answerer.peer.make_offer(now).unwrap();
-                        answerer.peer.rollback().unwrap();
+                        answerer.peer.rollback(now).unwrap();
                     }
                     let setup_line = format!("a=setup:{setup}");
                     let edit = |offer: String| offer.replace("a=setup:actpass", &setup_line);

@@ -151,7 +151,7 @@ async fn two_drivers_hear_each_others_tones_and_one_hangs_up() {
     assert!(matches!(summary.ended, Some((End::HungUpByPeer, _))));
     assert!(callee.stats(theirs).await.is_ok());
     assert_eq!(callee.hang_up(theirs, Side::Local).await, Err(Refusal::UnknownCall));
-    let (history, _) = callee.follow(theirs).await.unwrap();
+    let (history, _, _) = callee.follow(theirs).await.unwrap();
     assert!(history.iter().any(|timed| matches!(timed.event, Event::Connected { .. })));
     let first_sound = |timed: &TimedEvent| {
         matches!(timed.event, Event::Media { first: MediaFirst::SoundPlayed, .. })
@@ -379,7 +379,7 @@ async fn both_ends_show_the_same_words_and_somebody_in_between_has_others() {
     assert_ne!(alices, bobs);
     // The middle's two calls may be told of in either order.
     for (id, words) in [(of_alice, alices), (of_bob, bobs)] {
-        let (story, mut live) = middle.follow(id).await.unwrap();
+        let (story, mut live, _reader) = middle.follow(id).await.unwrap();
         let told = story.into_iter().find_map(|timed| match timed.event {
             Event::Connected { phrase, .. } => phrase,
             _ => None,

@@ -15,7 +15,8 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use super::meter;
 use super::options::{Loudness, TellingOptions};
 use crate::net::driver::{CallId, TimedEvent};
-use crate::peer::event::{DtlsState, Event, MediaFirst, Side};
+use crate::peer::event::{Directions, DtlsState, Event, MediaFirst, Side};
+use crate::sdp::Direction;
 use crate::signal::events;
 use crate::time::Instant;
 
@@ -203,10 +204,24 @@ fn plain(event: &Event) -> Option<(Loudness, String)> {
             };
             (Verbose, format!("{what} {ms:.0} ms after the offer"))
         }
+        Event::Offer { .. } => (Verbose, "a new offer of ours goes to the other side".into()),
+        Event::Direction(directions) => (Normal, held(directions).into()),
         Event::Stats(_) => return None,
         Event::Warning { text } => (Normal, format!("warning: {text}")),
         Event::Ended { reason, .. } => (Normal, format!("ended: {reason}")),
     })
+}
+
+/// Who keeps the call on hold, if anybody.
+const fn held(directions: &Directions) -> &'static str {
+    use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+    match (directions.local, directions.remote, directions.current) {
+        (_, _, SendRecv) => "both are heard",
+        (Inactive, _, _) => "on hold: nobody is heard",
+        (_, Inactive, _) | (_, _, Inactive) => "the other side keeps the call on hold",
+        (_, _, SendOnly) => "one way: the other side is not heard",
+        (_, _, RecvOnly) => "one way: the other side does not hear us",
+    }
 }
 
 /// What a stranger sent must not move our cursor or colour our terminal.

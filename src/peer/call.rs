@@ -4,6 +4,7 @@
 //!
 //! - `call/phase.rs`: how far the call is, and the diagram.
 //! - `call/describe.rs`: descriptions and fragments come and go.
+//! - `call/renegotiate.rs`: a running call is described anew.
 //! - `call/packets.rs`: packets and sound come and go.
 //! - `call/life.rs`: what happens below, and what the call makes of it: events, figures, the end.
 
@@ -11,6 +12,7 @@ mod describe;
 mod life;
 mod packets;
 mod phase;
+mod renegotiate;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -24,7 +26,7 @@ use crate::audio::Frame;
 use crate::dtls_srtp::{Certificate, CertificateHash};
 use crate::ice::{self, PathId, TransactionId};
 use crate::peer::config::Config;
-use crate::peer::event::{Event, MediaFirst};
+use crate::peer::event::{Directions, Event, MediaFirst};
 use crate::peer::interface::{Input, Output};
 use crate::peer::negotiate::Negotiation;
 use crate::peer::outbox::Outbox;
@@ -33,7 +35,6 @@ use crate::peer::report::{Leave, Reports};
 use crate::peer::send::Sender;
 use crate::peer::transport::{Happened, Transport};
 use crate::peer::{stats, stats_report};
-use crate::sdp::Direction;
 use crate::time::Instant;
 use life::FAREWELL;
 use phase::Phase;
@@ -60,6 +61,8 @@ pub struct Peer {
     left: Option<Instant>,
     /// When the first description was made or came.
     offered: Option<Instant>,
+    /// Until then our offer on the running call has to be answered.
+    offer_due: Option<Instant>,
     /// When figures are due again.
     next_figures: Option<Instant>,
     told: Told,
@@ -67,9 +70,10 @@ pub struct Peer {
     figured: (u64, i64),
 }
 
-/// Firsts that were told.
+/// Firsts that were told, and what is told when it changes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Told {
+    directions: Directions,
     sent: bool,
     received: bool,
     played: bool,
@@ -104,6 +108,7 @@ impl Peer {
             patience: None,
             left: None,
             offered: None,
+            offer_due: None,
             next_figures: None,
             told: Told::default(),
             figured: (0, 0),
@@ -162,6 +167,14 @@ impl Peer {
         agent.map_or("", |agent| agent.local_credentials().ufrag.as_str())
     }
 
+    /// The same in the ICE session that both sides know of: while our offer to begin anew is open, that is
+    /// the one before.
+    #[must_use]
+    pub fn settled_ufrag(&self) -> &str {
+        let agent = self.transport.as_ref().map(|transport| &transport.agent);
+        agent.map_or("", |agent| agent.settled_credentials().0.ufrag.as_str())
+    }
+
     /// Whether this peer made the request with this id, and still waits for the answer.
     #[must_use]
     pub fn awaits(&self, id: TransactionId) -> bool {
@@ -183,7 +196,7 @@ impl Peer {
     /// Whether sound would be sent now: the other side is proven, and wants to hear.
     #[must_use]
     pub fn is_sending(&self) -> bool {
-        self.is_secured() && self.phase != Phase::Ended && self.direction().sends()
+        self.is_secured() && self.phase != Phase::Ended && self.negotiation.flows().sends()
     }
 
     /// Whether there are keys, and they are the right ones. Media need not wait for the choice of a pair
@@ -238,6 +251,7 @@ impl Peer {
             self.give_up(now);
         }
         self.check_farewell(now);
+        self.check_open_offer(now);
         if self.phase != Phase::Ended && self.reports.is_due(now) {
             self.report(now, Leave::No);
         }
@@ -257,11 +271,8 @@ impl Peer {
             Phase::Ended => return None,
         };
         let farewell = self.left.map(|left| left + FAREWELL);
-        let due = [protocol, patience, farewell, self.reports.timeout(), self.next_figures];
-        due.into_iter().flatten().min()
-    }
-
-    fn direction(&self) -> Direction {
-        self.negotiation.agreed().map_or(Direction::Inactive, |agreed| agreed.direction)
+        let own = [patience, farewell, self.offer_due, self.next_figures];
+        let due = own.into_iter().chain([protocol, self.reports.timeout()]);
+        due.flatten().min()
     }
 }

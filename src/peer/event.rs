@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::sdp::Direction;
+
 /// Something that happened in a call.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -77,6 +79,16 @@ pub enum Event {
     },
     /// Figures of the running call, once a second.
     Stats(Figures),
+    /// Our offer on the running call: whoever carries the signalling takes it to the other side, and brings
+    /// its answer back.
+    Offer {
+        /// All of it.
+        sdp: String,
+        /// What it is made for.
+        change: Change,
+    },
+    /// Media is to flow another way: hold, resume.
+    Direction(Directions),
     /// Something a person should know; the call goes on.
     Warning {
         /// What, in one line.
@@ -90,6 +102,27 @@ pub enum Event {
         #[serde(flatten)]
         end: End,
     },
+}
+
+/// What an offer on a running call changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Which way media flows; perhaps ICE begins anew, too.
+    Direction,
+    /// Nothing but that ICE begins anew.
+    IceRestart,
+}
+
+/// Which way media is to flow (W3C `RTCRtpTransceiverDirection`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Directions {
+    /// What we want, seen by us.
+    pub local: Direction,
+    /// What the other side wants, seen by itself: `sendonly` is to send to us.
+    pub remote: Direction,
+    /// What comes of both, seen by us (W3C `currentDirection`).
+    pub current: Direction,
 }
 
 /// Whose candidate.

@@ -4,10 +4,28 @@
 //! Stable --make_offer-----> Offered      our description is pending
 //! Stable --accept_offer---> Stable       theirs and our answer hold at once
 //! Offered --accept_answer-> Stable
-//! Offered --rollback------> Stable       as if ours had never been made
+//! Offered --rollback------> Stable       as if ours had never been made; it is due again
+//! Offered --abandon-------> Stable       the same, and it is not tried again on its own
 //! ```
-//! A description that can't be taken changes nothing. While our own offer is open theirs is refused:
-//! the two crossed, and one has to give way by [`super::Peer::rollback`].
+//! A description that can't be taken changes nothing.
+//!
+//! # When both offer at once
+//!
+//! While our own offer is open theirs is refused ([`NegotiateError::OfferIsOpen`], HTTP 409): the two
+//! crossed, and one side has to give way. Over HTTP the sides are not alike: the one that was called
+//! answers a PATCH at once, and its own offers arrive some time later as an event. So:
+//!
+//! - The called side never gives way. Its open offer is answered, or given up after 20 s.
+//! - The calling side has one exchange at a time. An offer that comes while its own is on the way waits
+//!   until the fate of that is known: 200 means that the other side took it first, and its answer is
+//!   applied before the waiting offer is looked at; 409 means that theirs came first: ours is rolled back,
+//!   theirs is answered, and then ours is due again.
+//! - An answer that a side can't place (its offer was given up) is refused, and nothing has changed.
+//!
+//! What is due again is known here ([`Negotiation::needs_offer`], W3C's "negotiation needed"): whoever
+//! rolls back loses the description, not the wish.
+
+mod fragment;
 
 use std::collections::VecDeque;
 
@@ -23,7 +41,7 @@ use crate::rtp::Ssrc;
 use crate::sdp::agreement::Preference;
 use crate::sdp::value::Msid;
 use crate::sdp::{
-    self, Agreed, Attribute, Capabilities, Description, Fragment, Local, Media, OpusParameters,
+    self, Agreed, Candidate, Capabilities, Description, Direction, Fragment, Local, OpusParameters,
     Parameters, Refusal, answer, offer,
 };
 
@@ -43,8 +61,14 @@ pub enum NegotiateError {
     #[error("the fragment belongs to no description of this call")]
     ForeignFragment,
     /// The other side would be another one: another certificate or DTLS role.
-    #[error("a running call keeps its certificates and DTLS roles")]
+    #[error(
+        "a running call keeps its certificates and DTLS roles, and no fingerprint here is that of \
+         the certificate in use: call anew"
+    )]
     NewAssociation,
+    /// New ICE credentials in answer to an offer that kept its own.
+    #[error("an answer can't restart ICE, only an offer can")]
+    AnswerRestartsIce,
     /// The call is over.
     #[error("the call has ended")]
     Ended,
@@ -58,11 +82,36 @@ pub(super) struct Negotiation {
     /// Ours, once both sides had agreed.
     current: Option<Description>,
     /// Our open offer.
-    pending: Option<Description>,
+    pending: Option<Pending>,
     /// What holds.
     agreed: Option<Agreed>,
+    /// The direction that the other side was last told that we want, whatever came of it.
+    told: Direction,
+    restart: Restart,
+    /// The latest description of theirs, and what we answered if it was an offer.
+    latest: Option<(Description, Option<Description>)>,
+    /// The fragment by which they began ICE anew last.
+    restarted_by: Option<Fragment>,
     /// Ufrags of theirs before the last restarts, the oldest first.
     retired: VecDeque<String>,
+}
+
+/// Our open offer.
+#[derive(Debug)]
+struct Pending {
+    offer: Description,
+    /// What we wanted when it was written.
+    direction: Direction,
+    /// If it begins ICE anew: their ufrag so far.
+    replaces: Option<String>,
+    restarts: Restart,
+}
+
+/// Whether ICE is to begin anew with our next offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Restart {
+    NotWanted,
+    Wanted,
 }
 
 /// Ufrags remembered: a fragment that is later than so many restarts isn't under way any more.
@@ -94,6 +143,10 @@ impl Negotiation {
             current: None,
             pending: None,
             agreed: None,
+            told: Direction::SendRecv,
+            restart: Restart::NotWanted,
+            latest: None,
+            restarted_by: None,
             retired: VecDeque::new(),
         }
     }
@@ -116,14 +169,47 @@ impl Negotiation {
         self.local.msid.track.as_deref().unwrap_or_default()
     }
 
-    /// Writes our offer and keeps it open.
-    pub(super) fn make_offer(&mut self, agent: &Agent) -> Result<Description, NegotiateError> {
+    /// Which way we want media to flow (W3C `RTCRtpTransceiver.direction`).
+    pub(super) fn wanted(&self) -> Direction {
+        self.capabilities.direction
+    }
+
+    /// Wants media to flow this way, from the next description on.
+    pub(super) fn want(&mut self, direction: Direction) {
+        self.capabilities.direction = direction;
+    }
+
+    /// Wants ICE to begin anew, with the next offer.
+    pub(super) fn want_restart(&mut self) {
+        self.restart = Restart::Wanted;
+    }
+
+    /// Whether the next offer begins ICE anew.
+    pub(super) fn wants_restart(&self) -> bool {
+        self.restart == Restart::Wanted && self.current.is_some()
+    }
+
+    /// Whether there is something that only an offer of ours can tell.
+    pub(super) fn needs_offer(&self) -> bool {
+        let news = self.told != self.wanted() || self.wants_restart();
+        self.current.is_some() && self.pending.is_none() && news
+    }
+
+    /// Writes our offer and keeps it open. `replaces` is their ufrag so far, if the agent has begun anew
+    /// for this offer.
+    pub(super) fn make_offer(
+        &mut self,
+        agent: &Agent,
+        replaces: Option<String>,
+    ) -> Result<Description, NegotiateError> {
         if self.pending.is_some() {
             return Err(NegotiateError::OfferIsOpen);
         }
         self.describe(agent);
         let offer = offer::write(&self.parameters());
-        self.pending = Some(offer.clone());
+        let restarts = std::mem::replace(&mut self.restart, Restart::NotWanted);
+        let direction = self.wanted();
+        self.pending = Some(Pending { offer: offer.clone(), direction, replaces, restarts });
         Ok(offer)
     }
 
@@ -132,19 +218,67 @@ impl Negotiation {
         self.pending.is_some()
     }
 
-    /// Our open offer is taken back.
+    /// Whether our open offer begins ICE anew.
+    pub(super) fn has_open_restart(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.restarts == Restart::Wanted)
+    }
+
+    /// Whether our open offer tells of another direction.
+    pub(super) fn offers_news(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.direction != self.told)
+    }
+
+    /// Our open offer is taken back; what it was to tell has still to be told.
     pub(super) fn rollback(&mut self) -> Result<(), NegotiateError> {
-        self.pending.take().map(drop).ok_or(NegotiateError::NoOpenOffer)
+        let pending = self.pending.take().ok_or(NegotiateError::NoOpenOffer)?;
+        if pending.restarts == Restart::Wanted {
+            self.restart = Restart::Wanted;
+        }
+        Ok(())
+    }
+
+    /// Our open offer is taken back, and nobody tries again to tell the same.
+    pub(super) fn abandon(&mut self) -> Result<(), NegotiateError> {
+        let pending = self.pending.take().ok_or(NegotiateError::NoOpenOffer)?;
+        self.told = pending.direction;
+        Ok(())
+    }
+
+    /// Whether packets of theirs are welcome: as agreed, or as our open offer says (RFC 3264 section
+    /// 5.1: they may come before its answer).
+    pub(super) fn receives(&self) -> bool {
+        let agreed = self.agreed.as_ref().is_some_and(|agreed| agreed.direction.receives());
+        let offered = self.pending.as_ref().is_some_and(|pending| pending.direction.receives());
+        self.wanted().receives() && (agreed || (offered && self.agreed.is_some()))
+    }
+
+    /// Which way media flows now, seen by us: as agreed, and as we want by now.
+    pub(super) fn flows(&self) -> Direction {
+        let agreed = self.agreed.as_ref().map(|agreed| agreed.direction);
+        agreed.map_or(Direction::Inactive, |agreed| agreed.intersection(self.wanted()))
     }
 
     /// Payload types of our open offer.
     pub(super) fn offered_formats(&self) -> Vec<(u8, audio::Codec)> {
         let mut formats = Vec::new();
-        for section in self.pending.iter().flat_map(Description::sections) {
+        let offer = self.pending.iter().map(|pending| &pending.offer);
+        for section in offer.flat_map(Description::sections) {
             let codec = |number| translate::audio_codec(section.codec(number)?);
             formats.extend(section.payload_types().filter_map(|n| Some((n, codec(n)?))));
         }
         formats
+    }
+
+    /// What we answered, if this is the offer that we answered last: a request that was sent twice.
+    pub(super) fn answered_before(&self, offer: &Description) -> Option<Description> {
+        let (latest, answer) = self.latest.as_ref().filter(|_| self.pending.is_none())?;
+        answer.clone().filter(|_| latest == offer)
+    }
+
+    /// Whether this is the answer that we took last, and nothing has come since.
+    pub(super) fn was_taken(&self, answer: &Description) -> bool {
+        let latest = self.latest.as_ref().filter(|_| self.pending.is_none());
+        latest.is_some_and(|(latest, ours)| ours.is_none() && latest == answer)
     }
 
     /// We speak under another number now.
@@ -154,6 +288,7 @@ impl Negotiation {
 
     /// Their ICE session of this ufrag is over.
     pub(super) fn retire(&mut self, ufrag: &str) {
+        self.latest = None; // the same description would now mean something else
         if self.retired.len() == MOST_RETIRED {
             self.retired.pop_front();
         }
@@ -182,45 +317,34 @@ impl Negotiation {
     ) -> Description {
         self.describe(agent);
         let answer = answer::write(offer, &agreed, &self.parameters());
+        self.latest = Some((offer.clone(), Some(answer.clone())));
+        self.told = self.wanted();
         self.hold(answer.clone(), agreed);
         answer
     }
 
     /// What their answer to our open offer comes to; nothing holds yet.
     pub(super) fn read_answer(&self, answer: &Description) -> Result<Agreed, NegotiateError> {
-        let offer = self.pending.as_ref().ok_or(NegotiateError::NoOpenOffer)?;
-        Ok(answer::read(offer, answer, &self.capabilities)?)
+        let pending = self.pending.as_ref().ok_or(NegotiateError::NoOpenOffer)?;
+        Ok(answer::read(&pending.offer, answer, &self.capabilities)?)
+    }
+
+    /// Whether a candidate of theirs stands in their last description.
+    pub(super) fn knows_candidate(&self, line: &Candidate) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| agreed.remote.candidates.contains(line))
     }
 
     /// Our open offer and their answer hold.
-    pub(super) fn conclude(&mut self, agreed: Agreed) {
-        if let Some(offer) = self.pending.take() {
+    pub(super) fn conclude(&mut self, answer: Option<&Description>, agreed: Agreed) {
+        if let Some(pending) = self.pending.take() {
+            let Pending { offer, direction, replaces, .. } = pending;
+            if let Some(ufrag) = replaces.filter(|ufrag| *ufrag != agreed.remote.ice_ufrag) {
+                self.retire(&ufrag);
+            }
+            self.told = direction;
+            self.latest = answer.map(|answer| (answer.clone(), None));
             self.hold(offer, agreed);
         }
-    }
-
-    /// A fragment with our credentials and candidates: the answer to an ICE restart.
-    pub(super) fn fragment(&self, agent: &Agent) -> Fragment {
-        let Credentials { ufrag, pwd } = agent.local_credentials().clone();
-        let mid = self.agreed.as_ref().and_then(|agreed| agreed.mid.clone());
-        let lines = agent.local_candidates().into_iter().map(translate::candidate_line);
-        let attributes = mid
-            .map(Attribute::Mid)
-            .into_iter()
-            .chain(lines.map(Attribute::Candidate))
-            .chain([Attribute::EndOfCandidates])
-            .collect();
-        let media = Media {
-            kind: "audio".to_owned(),
-            port: 9,
-            ports: None,
-            protocol: "UDP/TLS/RTP/SAVPF".to_owned(),
-            formats: vec!["0".to_owned()],
-            lines: Vec::new(),
-            attributes,
-        };
-        let credentials = vec![Attribute::IceUfrag(ufrag), Attribute::IcePwd(pwd)];
-        Fragment { attributes: credentials, media: vec![media] }
     }
 
     fn hold(&mut self, ours: Description, agreed: Agreed) {
@@ -307,10 +431,11 @@ mod tests {
     ) -> bool {
         let (negotiation, agent) = ours;
         match input {
-            "make_offer" => negotiation.make_offer(agent).is_ok(),
+            "make_offer" => negotiation.make_offer(agent, None).is_ok(),
             "rollback" => negotiation.rollback().is_ok(),
+            "abandon" => negotiation.abandon().is_ok(),
             "accept_offer" => {
-                let offer = theirs.0.make_offer(&theirs.1).unwrap();
+                let offer = theirs.0.make_offer(&theirs.1, None).unwrap();
                 let agreed = negotiation.choose(&offer);
                 agreed.is_ok_and(|agreed| {
                     negotiation.answer(&offer, agreed, agent);
@@ -319,12 +444,12 @@ mod tests {
             }
             _ => {
                 let (mut other, other_agent) = sides().into_iter().next().unwrap();
-                let offer = negotiation.pending.clone();
-                let offer = offer.unwrap_or_else(|| other.make_offer(&other_agent).unwrap());
+                let offer = negotiation.pending.as_ref().map(|pending| pending.offer.clone());
+                let offer = offer.unwrap_or_else(|| other.make_offer(&other_agent, None).unwrap());
                 let agreed = theirs.0.choose(&offer).unwrap();
                 let answer = theirs.0.answer(&offer, agreed, &theirs.1);
                 negotiation.read_answer(&answer).is_ok_and(|agreed| {
-                    negotiation.conclude(agreed);
+                    negotiation.conclude(Some(&answer), agreed);
                     true
                 })
             }
@@ -335,10 +460,10 @@ mod tests {
     fn the_diagram_shows_what_every_description_does_in_every_state() {
         let mut moved = Vec::new();
         for from in ["Stable", "Offered"] {
-            for input in ["make_offer", "accept_offer", "accept_answer", "rollback"] {
+            for input in ["make_offer", "accept_offer", "accept_answer", "rollback", "abandon"] {
                 let [mut ours, mut theirs] = sides();
                 if from == "Offered" {
-                    ours.0.make_offer(&ours.1).unwrap();
+                    ours.0.make_offer(&ours.1, None).unwrap();
                 }
                 assert_eq!(state(&ours.0), from);
                 let held = ours.0.agreed.clone();

@@ -225,6 +225,8 @@ pub struct AgreedTelephoneEvent {
 /// What the other side told about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
+    /// Which way it wants media to flow, seen by itself.
+    pub direction: Direction,
     /// Its ICE user name fragment.
     pub ice_ufrag: String,
     /// Its ICE password.

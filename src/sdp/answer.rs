@@ -283,6 +283,7 @@ fn remote(section: Section<'_>, transport: Section<'_>) -> Result<Remote, Obstac
     let fingerprints = fingerprints(transport)?;
     let (ssrc, cname) = section.source().unzip();
     Ok(Remote {
+        direction: section.direction(),
         ice_ufrag: ice_ufrag.to_owned(),
         ice_pwd: ice_pwd.to_owned(),
         ice_lite: transport.is_ice_lite(),

@@ -10,7 +10,8 @@ use super::codec;
 use super::lex::Reason;
 
 /// Which way media flows, seen by the writer of the line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Both ways; also when no line says anything (RFC 8866 section 6.7).
     #[default]

@@ -9,6 +9,7 @@
 //! The driver's rows come as [`Row`], made by `net::http_server`. Next layer: [`crate::net`].
 
 use super::{Response, offer::JSON};
+use crate::peer::event::Directions;
 use crate::peer::stats::Report;
 use serde::Serialize;
 use std::time::Duration;
@@ -27,6 +28,9 @@ pub struct Row {
     /// Where its signalling comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
+    /// Which way media is to flow, and does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Directions>,
     /// Why it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -107,6 +111,7 @@ mod tests {
             since: "2026-01-02T03:04:05.678Z".into(),
             began: "2026-01-02T03:04:05.000Z".into(),
             caller: None,
+            direction: None,
             reason: None,
         };
         let list = list(std::slice::from_ref(&row));

@@ -11,7 +11,7 @@
 //! Why the ETag: PATCH requests can overtake each other, and a candidate of an old ICE session must
 //! not be put into the new one. It is made of our ufrag, which names the ICE session already.
 //!
-//! Comes from [`super::route`]; the driver's results go out by [`created`], [`renegotiated`],
+//! Comes from [`super::route`]; the driver's results go out by [`created`], [`answered`], [`renegotiated`],
 //! [`restarted`]. Read next: `offer.rs`, the same for pages that speak JSON.
 
 use super::{Ask, Dialect, Problem, Request, Response, is_type};
@@ -71,6 +71,14 @@ pub fn created(id: &str, ufrag: &str, description: &Description) -> Response {
     response.header("Location", location(id));
     response.header("ETag", entity_tag(ufrag));
     response.header("Accept-Patch", PATCH_TYPES);
+    response
+}
+
+/// 204: the answer to our offer holds. The ETag is new if the offer began ICE anew.
+#[must_use]
+pub fn answered(ufrag: &str) -> Response {
+    let mut response = Response::new(204);
+    response.header("ETag", entity_tag(ufrag));
     response
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::net::driver::CallId;
-use crate::peer::event::{End, Event};
+use crate::peer::event::{Directions, End, Event};
 use crate::time::Instant;
 
 /// Who is at the other end of the signalling, as far as the sockets need to know.
@@ -60,6 +60,8 @@ pub struct CallSummary {
     /// Our present ICE ufrag: it changes with each ICE restart, so an `ETag` can be made of it
     /// (RFC 9725 section 4.3.1).
     pub ufrag: String,
+    /// Which way media is to flow, and does; none before it was agreed on, and after the end.
+    pub directions: Option<Directions>,
 }
 
 /// Something that happened, and when.

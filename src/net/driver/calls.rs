@@ -1,13 +1,14 @@
 //! The table of calls: those that run, and those that ended less than a minute ago.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use crate::net::driver::story::Story;
 use crate::net::driver::timers::Deadline;
-use crate::net::driver::{CallId, CallState, CallSummary, Caller, Refusal, TimedEvent};
+use crate::net::driver::{CallId, CallState, CallSummary, Caller, Reader, Refusal, TimedEvent};
 use crate::net::sound::Voice;
 use crate::peer::Peer;
 use crate::peer::event::{End, Event};
@@ -41,6 +42,10 @@ pub(super) struct Call {
     pub(super) story: Story,
     /// Why the driver itself ended it: the peer only knows that it was told to hang up.
     pub(super) verdict: Option<(End, String)>,
+    /// Our last offer on the running call, for those who come while it is open.
+    pub(super) open_offer: Option<TimedEvent>,
+    /// Held by each who reads its events.
+    pub(super) readers: Arc<()>,
     pub(super) peer_deadline: Deadline,
     pub(super) chore_deadline: Deadline,
 }
@@ -181,6 +186,26 @@ impl Call {
         if state != self.state {
             (self.state, self.since) = (state, timed.at);
         }
+        if let Event::Offer { .. } = timed.event {
+            self.open_offer = Some(timed.clone());
+        }
+    }
+
+    /// What is told to those who come now: what was, and our offer if it is still open.
+    pub(super) fn story(&self) -> Vec<TimedEvent> {
+        let is_open = self.peer().is_some_and(Peer::has_open_offer);
+        let open = self.open_offer.iter().filter(|_| is_open);
+        self.story.told().chain(open).cloned().collect()
+    }
+
+    /// One more who reads its events.
+    pub(super) fn reader(&self) -> Reader {
+        Reader::of(&self.readers)
+    }
+
+    /// Whether anybody does.
+    pub(super) fn is_read(&self) -> bool {
+        Arc::strong_count(&self.readers) > 1
     }
 
     /// When the driver has something to do with the call on its own.
@@ -208,11 +233,13 @@ impl Call {
     }
 
     pub(super) fn summary(&self) -> CallSummary {
-        let (ended, ufrag) = match &self.progress {
-            Progress::Ringing { .. } => (None, String::new()),
-            Progress::Running { peer, .. } => (None, peer.ufrag().to_owned()),
+        let (ended, ufrag, directions) = match &self.progress {
+            Progress::Ringing { .. } => (None, String::new(), None),
+            Progress::Running { peer, .. } => {
+                (None, peer.settled_ufrag().to_owned(), Some(peer.directions()))
+            }
             Progress::Ended { end, reason, ufrag, .. } => {
-                (Some((*end, reason.clone())), ufrag.clone())
+                (Some((*end, reason.clone())), ufrag.clone(), None)
             }
         };
         CallSummary {
@@ -223,6 +250,7 @@ impl Call {
             caller: self.caller,
             ended,
             ufrag,
+            directions,
         }
     }
 

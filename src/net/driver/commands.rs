@@ -1,5 +1,7 @@
 //! What others ask of the loop.
 
+use std::sync::Arc;
+
 use crate::net::driver::calls::{Call, CallKey, Progress};
 use crate::net::driver::handle::{Answer, Bell, Command, Followed};
 use crate::net::driver::run::Life;
@@ -9,7 +11,7 @@ use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal};
 use crate::net::world;
 use crate::peer::event::{End, Event, Side};
 use crate::peer::{Input, NegotiateError, Peer};
-use crate::sdp::{Description, Fragment};
+use crate::sdp::Description;
 use crate::time::Instant;
 
 /// What a caller that was refused for want of room is told to wait: calls end at any time.
@@ -36,9 +38,21 @@ impl Driver {
                 let done = self.negotiate(now, id, |peer| peer.accept_offer(now, &offer));
                 reply(answer, done);
             }
-            Command::ApplyFragment(id, fragment, answer) => {
-                reply(answer, self.apply_fragment(now, id, &fragment));
+            Command::Exchange(id, description, exchange, answer) => {
+                reply(answer, self.exchange(now, id, &description, exchange));
             }
+            Command::ApplyFragment(id, fragment, session, answer) => {
+                reply(answer, self.apply_fragment(now, id, &fragment, session.as_deref()));
+            }
+            Command::AcceptRestart(id, fragment, answer) => {
+                let done = self.negotiate(now, id, |peer| peer.accept_restart(now, &fragment));
+                reply(answer, done);
+            }
+            Command::AddCandidate(id, candidate, answer) => {
+                reply(answer, self.add_candidate(now, id, candidate.as_ref()));
+            }
+            Command::Wish(id, wish, answer) => reply(answer, self.wish(now, id, wish)),
+            Command::TakeBack(id, why, answer) => reply(answer, self.take_back(now, id, why)),
             Command::HangUp(id, by, answer) => reply(answer, self.hang_up(now, id, by)),
             Command::Calls(answer) => {
                 reply(answer, Ok(self.calls.all().map(Call::summary).collect()));
@@ -47,7 +61,13 @@ impl Driver {
             Command::Stats(id, answer) => {
                 reply(answer, self.find(id).map(|call| call.stats(now)));
             }
-            Command::Follow(id, answer) => reply(answer, self.follow(id)),
+            Command::Follow(id, answer) => {
+                reply(answer, self.follow(id));
+                // Whoever reads now can be told what nobody was there to be told.
+                if let Some(key) = self.calls.key(id) {
+                    self.offer_if_needed(now, key);
+                }
+            }
             Command::SetMicrophone(microphone, answer) => {
                 self.microphone = microphone;
                 reply(answer, Ok(()));
@@ -101,17 +121,8 @@ impl Driver {
         self.negotiate(now, id, |peer| peer.accept_answer(now, answer))
     }
 
-    fn apply_fragment(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        fragment: &Fragment,
-    ) -> Result<Option<Fragment>, Refusal> {
-        self.negotiate(now, id, |peer| peer.apply_fragment(now, fragment))
-    }
-
     /// Lets a running call's peer take a description; its ufrag may be another one afterwards.
-    fn negotiate<T>(
+    pub(super) fn negotiate<T>(
         &mut self,
         now: Instant,
         id: CallId,
@@ -122,6 +133,7 @@ impl Driver {
         let taken = take(peer).map_err(refusal)?;
         self.router.register(peer.ufrag(), key);
         self.drain(now, key);
+        self.offer_if_needed(now, key);
         Ok(taken)
     }
 
@@ -142,8 +154,8 @@ impl Driver {
     }
 
     fn follow(&self, id: CallId) -> Result<Followed, Refusal> {
-        let history = self.find(id)?.story.told().cloned().collect();
-        Ok((history, self.events.subscribe()))
+        let call = self.find(id)?;
+        Ok((call.story(), self.events.subscribe(), call.reader()))
     }
 
     fn find(&self, id: CallId) -> Result<&Call, Refusal> {
@@ -216,6 +228,8 @@ impl Driver {
             progress,
             story: Story::default(),
             verdict: None,
+            open_offer: None,
+            readers: Arc::default(),
             peer_deadline: Deadline::default(),
             chore_deadline: Deadline::default(),
         };
@@ -242,6 +256,9 @@ pub(super) fn refusal(error: NegotiateError) -> Refusal {
     match error {
         NegotiateError::Refused(_) => Refusal::NoUsableAudio { detail },
         NegotiateError::Ended => Refusal::UnknownCall,
+        NegotiateError::NewAssociation | NegotiateError::AnswerRestartsIce => {
+            Refusal::NotAcceptable { detail }
+        }
         _ => Refusal::WrongState { detail },
     }
 }

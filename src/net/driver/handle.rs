@@ -3,15 +3,19 @@
 //! Each method sends one command to the loop and awaits the one answer. HTTP may be slow, or stop
 //! listening half way: the loop never waits for it.
 
+use std::sync::Arc;
+
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::dtls_srtp::Phrase;
 use crate::net::driver::calls::CallKey;
+use crate::net::driver::renegotiate::{Applied, Exchanged, Offered, TakeBack, Wish};
 use crate::net::driver::{CallId, CallSummary, Caller, Refusal, Ringing, TimedEvent};
 use crate::net::world::World;
 use crate::peer::event::Side;
 use crate::peer::stats::Report;
-use crate::sdp::{Description, Fragment};
+use crate::sdp::{Candidate, Description, Direction, Fragment};
+use crate::signal::whip::Exchange;
 
 /// A running driver. Clones talk to the same one.
 #[derive(Clone, Debug)]
@@ -54,7 +58,12 @@ pub(super) enum Command {
     GiveUp(CallId),
     AcceptAnswer(CallId, Box<Description>, Answer<()>),
     Renegotiate(CallId, Box<Description>, Answer<Description>),
-    ApplyFragment(CallId, Box<Fragment>, Answer<Option<Fragment>>),
+    Exchange(CallId, Box<Description>, Exchange, Answer<Exchanged>),
+    ApplyFragment(CallId, Box<Fragment>, Option<String>, Answer<Applied>),
+    AcceptRestart(CallId, Box<Fragment>, Answer<()>),
+    AddCandidate(CallId, Option<Candidate>, Answer<()>),
+    Wish(CallId, Wish, Answer<Offered>),
+    TakeBack(CallId, TakeBack, Answer<()>),
     HangUp(CallId, Side, Answer<()>),
     Calls(Answer<Vec<CallSummary>>),
     Call(CallId, Answer<CallSummary>),
@@ -67,7 +76,21 @@ pub(super) enum Command {
 }
 
 /// A call's events: those that were, and those to come (of all calls; pick by id), without a gap.
-pub type Followed = (Vec<TimedEvent>, broadcast::Receiver<(CallId, TimedEvent)>);
+///
+/// As long as the [`Reader`] is kept, our offers on the running call count as carried to the other side.
+pub type Followed = (Vec<TimedEvent>, broadcast::Receiver<(CallId, TimedEvent)>, Reader);
+
+/// Somebody reads the events of a call.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    _alive: Arc<()>,
+}
+
+impl Reader {
+    pub(super) fn of(readers: &Arc<()>) -> Self {
+        Self { _alive: Arc::clone(readers) }
+    }
+}
 
 impl Handle {
     /// Answers an offer. The call is registered with its sockets before the answer is returned, so
@@ -146,7 +169,23 @@ impl Handle {
         self.ask(|answer| Command::Renegotiate(id, Box::new(offer), answer)).await
     }
 
-    /// Applies trickled candidates (RFC 8840); an ICE restart is answered with a fragment.
+    /// Takes a description on a running call, whichever it turns out to be: the answer to our open
+    /// offer, or an offer.
+    ///
+    /// # Errors
+    /// As [`Handle::accept_answer`] and [`Handle::renegotiate`].
+    pub async fn exchange(
+        &self,
+        id: CallId,
+        description: Description,
+        exchange: Exchange,
+    ) -> Result<Exchanged, Refusal> {
+        let description = Box::new(description);
+        self.ask(|answer| Command::Exchange(id, description, exchange, answer)).await
+    }
+
+    /// Applies trickled candidates (RFC 8840); an ICE restart is answered with a fragment. `session` is
+    /// our ufrag in the ICE session that it is meant for, if that matters.
     ///
     /// # Errors
     /// The call is unknown, or the fragment isn't for it.
@@ -154,8 +193,76 @@ impl Handle {
         &self,
         id: CallId,
         fragment: Fragment,
-    ) -> Result<Option<Fragment>, Refusal> {
-        self.ask(|answer| Command::ApplyFragment(id, Box::new(fragment), answer)).await
+        session: Option<String>,
+    ) -> Result<Applied, Refusal> {
+        let fragment = Box::new(fragment);
+        self.ask(|answer| Command::ApplyFragment(id, fragment, session, answer)).await
+    }
+
+    /// Applies the fragment that answers our offer to begin ICE anew.
+    ///
+    /// # Errors
+    /// The call is unknown or has no such offer open, or the fragment doesn't answer it.
+    pub async fn accept_restart(&self, id: CallId, fragment: Fragment) -> Result<(), Refusal> {
+        self.ask(|answer| Command::AcceptRestart(id, Box::new(fragment), answer)).await
+    }
+
+    /// A candidate of theirs that came alone; none is the end of them.
+    ///
+    /// # Errors
+    /// The call is unknown.
+    pub async fn add_candidate(
+        &self,
+        id: CallId,
+        candidate: Option<Candidate>,
+    ) -> Result<(), Refusal> {
+        self.ask(|answer| Command::AddCandidate(id, candidate, answer)).await
+    }
+
+    /// Lets media flow this way only, from now on: [`Direction::Inactive`] is hold. Our side follows at
+    /// once; the other side is told by an offer, [`Event::Offer`](crate::peer::event::Event::Offer).
+    ///
+    /// # Errors
+    /// The call is unknown, or still rings.
+    pub async fn set_direction(
+        &self,
+        id: CallId,
+        direction: Direction,
+    ) -> Result<Offered, Refusal> {
+        self.ask(|answer| Command::Wish(id, Wish::Direction(direction), answer)).await
+    }
+
+    /// Begins ICE anew, by an offer. Where nobody would carry it nothing is done.
+    ///
+    /// # Errors
+    /// The call is unknown, or still rings.
+    pub async fn restart_ice(&self, id: CallId) -> Result<Offered, Refusal> {
+        self.ask(|answer| Command::Wish(id, Wish::RestartIce, answer)).await
+    }
+
+    /// Makes the offer that is still due after [`Handle::give_way`], if it is.
+    ///
+    /// # Errors
+    /// The call is unknown.
+    pub async fn offer_again(&self, id: CallId) -> Result<Offered, Refusal> {
+        self.ask(|answer| Command::Wish(id, Wish::Again, answer)).await
+    }
+
+    /// Takes our open offer back because theirs goes first; ours is made again when that is done.
+    ///
+    /// # Errors
+    /// The call is unknown or has no open offer.
+    pub async fn give_way(&self, id: CallId) -> Result<(), Refusal> {
+        self.ask(|answer| Command::TakeBack(id, TakeBack::GiveWay, answer)).await
+    }
+
+    /// Takes our open offer back because the other side refuses it. The call goes on as it was, and
+    /// `why` is told as a warning.
+    ///
+    /// # Errors
+    /// The call is unknown or has no open offer.
+    pub async fn abandon_offer(&self, id: CallId, why: String) -> Result<(), Refusal> {
+        self.ask(|answer| Command::TakeBack(id, TakeBack::Refused(why), answer)).await
     }
 
     /// Ends a call, because we or they hung up: RTCP BYE, then DTLS close_notify.

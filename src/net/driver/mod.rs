@@ -13,7 +13,7 @@
 //! no call its sound. No task per call either: a packet that finds its call by one look into a table
 //! needs neither a lock nor a wake-up of its own.
 //!
-//! Read first: `run.rs`, the loop. Then `commands.rs`, `drain.rs`, `voices.rs`.
+//! Read first: `run.rs`, the loop. Then `commands.rs`, `drain.rs`, `voices.rs`, `renegotiate.rs`.
 
 mod call;
 mod call_id;
@@ -24,6 +24,7 @@ mod handle;
 mod network;
 mod options;
 mod refusal;
+mod renegotiate;
 mod ringing;
 mod run;
 mod story;
@@ -33,9 +34,10 @@ mod words;
 
 pub use call::{CallState, CallSummary, Caller, TimedEvent};
 pub use call_id::{CallId, NotACallId};
-pub use handle::{Followed, Handle, Microphone};
+pub use handle::{Followed, Handle, Microphone, Reader};
 pub use options::Options;
 pub use refusal::Refusal;
+pub use renegotiate::{Applied, Exchanged, Offered};
 pub use ringing::Ringing;
 pub use words::Words;
 

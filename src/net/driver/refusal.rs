@@ -21,6 +21,15 @@ pub enum Refusal {
         /// What was missing.
         detail: String,
     },
+    /// It can be read, but a running call can't become that.
+    #[error("{detail}")]
+    NotAcceptable {
+        /// What is in the way.
+        detail: String,
+    },
+    /// It belongs to an ICE session that a restart has replaced.
+    #[error("an ICE restart came first: this belongs to the session before it")]
+    OtherSession,
     /// A person said no.
     #[error("the call was declined")]
     Declined,

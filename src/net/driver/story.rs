@@ -94,7 +94,8 @@ impl Story {
     }
 
     fn keep(&mut self, timed: &TimedEvent) {
-        if matches!(timed.event, Event::Stats(_)) {
+        // An offer is not for those who come later: it is to be answered while it is open.
+        if matches!(timed.event, Event::Stats(_) | Event::Offer { .. }) {
             return;
         }
         if self.told.len() == HISTORY {

@@ -11,7 +11,9 @@ use tokio::time::sleep;
 
 use super::events::{Outgoing, stream};
 use super::{Context, Role, body, page, tab};
-use crate::net::driver::{CallId, CallState, CallSummary, Caller, Handle, Refusal};
+use crate::net::driver::{
+    Applied, CallId, CallState, CallSummary, Caller, Exchanged, Handle, Refusal,
+};
 use crate::net::world::World;
 use crate::peer::event::Side;
 use crate::sdp::{Description, Fragment};
@@ -245,22 +247,16 @@ async fn exchanged(
     exchange: Exchange,
     if_match: Option<&str>,
 ) -> Result<signal::Response, Problem> {
-    let (driver, call) = (&context.calls, named(id)?);
-    let refused = |refusal| problem(refusal, id);
     // It need not be there (RFC 9725 knows no such PATCH); if it is, it counts (RFC 9110 13.1.1).
     if if_match.is_some() {
         whip::precondition(if_match, &running(context, id).await?.ufrag)?;
     }
-    if exchange == Exchange::AnswerOrOffer {
-        match driver.accept_answer(call, sdp.clone()).await {
-            Ok(()) => return Ok(whip::applied()),
-            Err(Refusal::WrongState { .. }) => {} // no offer is open: so this is one
-            Err(refusal) => return Err(refused(refusal)),
-        }
-    }
-    let answer = driver.renegotiate(call, sdp).await.map_err(refused)?;
-    let ufrag = driver.call(call).await.map_err(refused)?.ufrag;
-    Ok(whip::renegotiated(&ufrag, &answer))
+    let done = context.calls.exchange(named(id)?, sdp, exchange).await;
+    let Exchanged { answer, ufrag } = done.map_err(|refusal| problem(refusal, id))?;
+    Ok(match answer {
+        Some(answer) => whip::renegotiated(&ufrag, &answer),
+        None => whip::answered(&ufrag),
+    })
 }
 
 async fn trickled(
@@ -270,22 +266,25 @@ async fn trickled(
     if_match: Option<&str>,
 ) -> Result<signal::Response, Problem> {
     let (driver, call) = (&context.calls, named(id)?);
-    let refused = |refusal| problem(refusal, id);
-    whip::precondition(if_match, &running(context, id).await?.ufrag)?;
-    let Some(restarted) = driver.apply_fragment(call, fragment).await.map_err(refused)? else {
-        return Ok(whip::applied());
-    };
-    let ufrag = driver.call(call).await.map_err(refused)?.ufrag;
-    Ok(whip::restarted(&ufrag, &restarted))
+    let session = running(context, id).await?.ufrag;
+    whip::precondition(if_match, &session)?;
+    let done = driver.apply_fragment(call, fragment, Some(session)).await;
+    let Applied { restarted, ufrag } = done.map_err(|refusal| problem(refusal, id))?;
+    Ok(restarted.map_or_else(whip::applied, |fragment| whip::restarted(&ufrag, &fragment)))
 }
 
 fn problem(refusal: Refusal, id: &str) -> Problem {
+    let detail = refusal.to_string();
     match refusal {
         Refusal::UnknownCall => Problem::unknown_call(id),
         Refusal::Malformed { detail } => Problem::new(400, "The SDP makes no sense").detail(detail),
         Refusal::NoUsableAudio { detail } => {
             Problem::new(406, "No usable audio in the offer").detail(detail)
         }
+        Refusal::NotAcceptable { detail } => {
+            Problem::new(406, "A running call can't become that").detail(detail)
+        }
+        Refusal::OtherSession => Problem::new(412, "Another ICE session").detail(detail),
         Refusal::Declined => Problem::new(403, "The call was declined")
             .detail("the person who was asked did not take it"),
         Refusal::NobodyAnswered => Problem::new(503, "Nobody answered")
@@ -317,6 +316,7 @@ fn row(call: &CallSummary, world: World) -> calls::Row {
         since: moment(call.since),
         began: moment(call.began),
         caller: call.caller.signalling.map(|address| address.to_string()),
+        direction: call.directions,
         reason: call.ended.as_ref().map(|(_, reason)| reason.clone()),
     }
 }

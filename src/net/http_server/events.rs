@@ -60,7 +60,7 @@ impl Body for Outgoing {
 /// Starts the stream. `cut` ends the connection; `place` is given back when nobody follows any more.
 pub(super) fn stream(
     call: CallId,
-    (history, live): Followed,
+    (history, live, reader): Followed,
     cut: Arc<Notify>,
     place: impl Send + 'static,
 ) -> Outgoing {
@@ -71,7 +71,7 @@ pub(super) fn stream(
             tracing::debug!(%call, "a reader of its events is too slow, and is cut off");
             cut.notify_one();
         }
-        drop(place);
+        drop((place, reader));
     });
     Outgoing::Events(read)
 }
@@ -149,6 +149,7 @@ const KEEP_ALIVE_EACH: Duration = Duration::from_secs(15);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::driver::Reader;
     use crate::peer::event::End;
     use crate::time::Instant;
 
@@ -209,7 +210,7 @@ mod tests {
         let (_, _, events) = following();
         let (cut, places) = (Arc::new(Notify::new()), Arc::new(tokio::sync::Semaphore::new(1)));
         let place = Arc::clone(&places).acquire_owned().await.unwrap();
-        let live = (Vec::new(), events.subscribe());
+        let live = (Vec::new(), events.subscribe(), Reader::default());
         let _unread = stream(id(1), live, Arc::clone(&cut), place);
         for _ in 0..=QUEUE {
             events.send((id(1), timed(Event::Answered))).unwrap();
@@ -223,7 +224,7 @@ mod tests {
         let (_, _, events) = following();
         let places = Arc::new(tokio::sync::Semaphore::new(1));
         let place = Arc::clone(&places).acquire_owned().await.unwrap();
-        let live = (Vec::new(), events.subscribe());
+        let live = (Vec::new(), events.subscribe(), Reader::default());
         drop(stream(id(1), live, Arc::new(Notify::new()), place));
         let _free_again = places.acquire().await.unwrap();
     }

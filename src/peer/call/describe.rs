@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 
 use super::Peer;
 use super::phase::{Phase, Signal};
+use super::renegotiate::ANSWER_WITHIN;
 use crate::ice::{self, PathId, Role};
 use crate::peer::event::{Event, GatheringState, Side};
 use crate::peer::negotiate::NegotiateError;
@@ -25,36 +26,23 @@ impl Peer {
         self.refuse_after_end()?;
         self.offered.get_or_insert(now);
         self.start_transport(now, Role::Controlling);
-        let Some(transport) = &self.transport else { return Err(NegotiateError::Ended) };
-        let offer = self.negotiation.make_offer(&transport.agent)?;
+        let Some(transport) = &mut self.transport else { return Err(NegotiateError::Ended) };
+        let mut replaces = None;
+        if self.negotiation.wants_restart() && !self.negotiation.has_open_offer() {
+            let known = transport.agent.remote_credentials();
+            replaces = known.map(|known| known.ufrag.clone());
+            transport.agent.handle_input(now, ice::Input::Restart);
+            for (path, addr) in self.sockets.drain(..) {
+                transport.agent.handle_input(now, ice::Input::LocalCandidate { path, addr });
+            }
+            transport.agent.handle_input(now, ice::Input::LocalCandidatesDone);
+        }
+        let offer = self.negotiation.make_offer(&transport.agent, replaces)?;
+        self.offer_due = (self.phase != Phase::New).then(|| now + ANSWER_WITHIN);
         // From here on whatever was offered can come (RFC 3264 section 5.1).
         self.receiver.expect_also(self.negotiation.offered_formats());
-        Ok(offer)
-    }
-
-    /// Takes our open offer back, to make room for theirs where both crossed (RFC 9429 section 4.1.10.2).
-    ///
-    /// # Errors
-    /// There is no open offer.
-    pub fn rollback(&mut self) -> Result<(), NegotiateError> {
-        self.negotiation.rollback()
-    }
-
-    /// Begins ICE anew (W3C `restartIce()`): the next offer has new credentials, so [`Peer::ufrag`] has
-    /// changed. Until a new pair is selected media stays on the old one.
-    ///
-    /// # Errors
-    /// The call has ended, or our offer is open already, with the old credentials in it.
-    pub fn restart_ice(&mut self, now: Instant) -> Result<(), NegotiateError> {
-        self.refuse_after_end()?;
-        if self.negotiation.has_open_offer() {
-            return Err(NegotiateError::OfferIsOpen);
-        }
-        if let Some(transport) = &mut self.transport {
-            transport.agent.handle_input(now, ice::Input::Restart);
-        }
         self.settle(now);
-        Ok(())
+        Ok(offer)
     }
 
     /// Takes their offer, the first or a later one, and writes the answer.
@@ -67,6 +55,9 @@ impl Peer {
         offer: &Description,
     ) -> Result<Description, NegotiateError> {
         self.refuse_after_end()?;
+        if let Some(answer) = self.negotiation.answered_before(offer) {
+            return Ok(answer);
+        }
         let agreed = self.negotiation.choose(offer)?;
         self.refuse_another_peer(&agreed)?;
         self.offered.get_or_insert(now);
@@ -78,7 +69,7 @@ impl Peer {
         Ok(answer)
     }
 
-    /// Takes their answer to our open offer.
+    /// Takes their answer to our open offer. The same answer once more changes nothing.
     ///
     /// # Errors
     /// It can't be taken, or there is no open offer; nothing has changed.
@@ -88,10 +79,15 @@ impl Peer {
         answer: &Description,
     ) -> Result<(), NegotiateError> {
         self.refuse_after_end()?;
+        if self.negotiation.was_taken(answer) {
+            return Ok(());
+        }
         let agreed = self.negotiation.read_answer(answer)?;
         self.refuse_another_peer(&agreed)?;
+        self.refuse_restart_by_answer(&agreed)?;
         self.follow(now, &agreed);
-        self.negotiation.conclude(agreed);
+        self.negotiation.conclude(Some(answer), agreed);
+        self.offer_due = None;
         self.described(now);
         Ok(())
     }
@@ -112,7 +108,10 @@ impl Peer {
             return Err(NegotiateError::ForeignFragment);
         };
         let Some(known) = transport.agent.remote_credentials().cloned() else {
-            return Err(NegotiateError::ForeignFragment);
+            // Candidates of the session that our open offer would replace come too late to be of use.
+            let settled = transport.agent.settled_credentials().1;
+            let is_late = settled.is_some_and(|known| known.ufrag == ufrag && known.pwd == pwd);
+            return if is_late { Ok(None) } else { Err(self.crossed()) };
         };
         let restarts = known.ufrag != ufrag && known.pwd != pwd;
         if !restarts && (known.ufrag != ufrag || known.pwd != pwd) {
@@ -120,6 +119,12 @@ impl Peer {
         }
         if restarts && self.negotiation.is_retired(ufrag) {
             return Err(NegotiateError::ForeignFragment); // late: it belongs before a restart
+        }
+        if restarts && self.negotiation.has_open_offer() {
+            return Err(self.crossed()); // ours has the credentials that would change
+        }
+        if !restarts && self.negotiation.restarted_by(fragment) {
+            return Ok(Some(self.negotiation.fragment(&transport.agent))); // sent twice
         }
         if restarts {
             self.negotiation.retire(&known.ufrag);
@@ -136,19 +141,32 @@ impl Peer {
             transport.agent.handle_input(now, ice::Input::RemoteCandidatesDone);
         }
         self.settle(now);
+        if !restarts {
+            return Ok(None);
+        }
+        self.negotiation.remember_restart(fragment);
         let agent = self.transport.as_ref().map(|transport| &transport.agent);
-        Ok(agent.filter(|_| restarts).map(|agent| self.negotiation.fragment(agent)))
+        Ok(agent.map(|agent| self.negotiation.fragment(agent)))
     }
 
-    fn refuse_after_end(&self) -> Result<(), NegotiateError> {
+    fn crossed(&self) -> NegotiateError {
+        match self.negotiation.has_open_offer() && self.phase != Phase::New {
+            true => NegotiateError::OfferIsOpen,
+            false => NegotiateError::ForeignFragment,
+        }
+    }
+
+    pub(super) fn refuse_after_end(&self) -> Result<(), NegotiateError> {
         if self.phase == Phase::Ended { Err(NegotiateError::Ended) } else { Ok(()) }
     }
 
-    /// A running association keeps both certificates and both roles.
-    fn refuse_another_peer(&mut self, agreed: &Agreed) -> Result<(), NegotiateError> {
-        let Some(transport) = &self.transport else { return Ok(()) };
-        let same = transport.identity().is_none_or(|known| *known == identity(agreed));
-        same.then_some(()).ok_or(NegotiateError::NewAssociation)
+    /// Whoever answers may begin ICE anew only if the offer did (RFC 8839 section 4.4.1.1.1): our own
+    /// credentials would change again, and nobody would tell the other side.
+    fn refuse_restart_by_answer(&self, agreed: &Agreed) -> Result<(), NegotiateError> {
+        let agent = self.transport.as_ref().map(|transport| &transport.agent);
+        let known = agent.and_then(|agent| agent.remote_credentials());
+        let same = known.is_none_or(|known| known.ufrag == agreed.remote.ice_ufrag);
+        same.then_some(()).ok_or(NegotiateError::AnswerRestartsIce)
     }
 
     fn start_transport(&mut self, now: Instant, role: Role) {
@@ -170,15 +188,15 @@ impl Peer {
 
     pub(super) fn socket(&mut self, now: Instant, path: PathId, addr: SocketAddr) {
         match &mut self.transport {
-            Some(transport) => {
+            Some(transport) if !self.negotiation.wants_restart() => {
                 transport.agent.handle_input(now, ice::Input::LocalCandidate { path, addr });
             }
-            None => self.sockets.push((path, addr)),
+            _ => self.sockets.push((path, addr)),
         }
     }
 
     /// Hands what both sides know to the machines.
-    fn follow(&mut self, now: Instant, agreed: &Agreed) {
+    pub(super) fn follow(&mut self, now: Instant, agreed: &Agreed) {
         let Some(transport) = &mut self.transport else { return };
         transport.identify(identity(agreed));
         let remote = &agreed.remote;
@@ -211,7 +229,7 @@ impl Peer {
         self.receiver.configure(agreed);
     }
 
-    fn learn_candidate(&mut self, now: Instant, line: &Candidate) {
+    pub(super) fn learn_candidate(&mut self, now: Instant, line: &Candidate) {
         let (Some(transport), Some(input)) =
             (&mut self.transport, translate::remote_candidate(line))
         else {
@@ -229,12 +247,13 @@ impl Peer {
             self.patience = Some(now + self.config.connect_timeout);
             self.events.push_back(Event::Answered);
         }
+        self.tell_directions();
         self.settle(now);
     }
 }
 
 /// How the other side is to be recognised, as its description says.
-fn identity(agreed: &Agreed) -> Identity {
+pub(super) fn identity(agreed: &Agreed) -> Identity {
     Identity {
         role: translate::dtls_role(agreed.dtls_role),
         fingerprints: translate::fingerprints(&agreed.remote.fingerprints),

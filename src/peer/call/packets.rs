@@ -71,7 +71,7 @@ impl Peer {
             return;
         };
         self.heard(now);
-        if !self.direction().receives() {
+        if !self.negotiation.receives() {
             return;
         }
         if self.check_collision(now, packet) == Some(Conflict::Loop) {
