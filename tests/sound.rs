@@ -134,21 +134,6 @@ impl Loop {
     }
 }
 
-/// A tone of this pitch and level, without a click: each tenth of a second is judged alone.
-fn is_tone(what: &str, recording: &Recording, hz: f64, level: f64) -> Result<(), String> {
-    let pitch = recording.pitch().ok_or_else(|| format!("{what}: nothing is heard"))?;
-    let seen = recording.level();
-    println!("{what}: {pitch:.2} Hz, {seen:.1} dBFS, purity {:.4}", recording.purity(hz));
-    holds((pitch - hz).abs() < hz / 1_000.0, || format!("{what}: {pitch} Hz instead of {hz}"))?;
-    holds((seen - level).abs() < 0.5, || format!("{what}: {seen} dBFS instead of {level}"))?;
-    let tenths = (recording.seconds() * 10.0) as usize;
-    let tenth = |n: usize| recording.between(n as f64 / 10.0, (n + 1) as f64 / 10.0).purity(hz);
-    let spoiled: Vec<_> = (0..tenths).filter(|n| tenth(*n) < 0.999).collect();
-    holds(spoiled.is_empty(), || {
-        format!("{what}: of {tenths} tenths, {spoiled:?} are not the tone")
-    })
-}
-
 fn holds(fact: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if fact { Ok(()) } else { Err(otherwise()) }
 }
@@ -172,8 +157,8 @@ fn carries_a_tone_each(folder: &Path, rate: u32) -> Result<(), String> {
     let captured = (driver.heard.len() - heard) as f64 / 48_000.0;
     let taken = (driver.frames_played - played) as f64 / 100.0;
     let on_tape = tape.stop();
-    is_tone("microphone", &driver.heard().last(2.0), 440.0, -9.0)?;
-    is_tone("loudspeaker", &on_tape.last(2.0), 700.0, -13.5)?;
+    driver.heard().last(2.0).is_tone("microphone", 440.0, -9.0)?;
+    on_tape.last(2.0).is_tone("loudspeaker", 700.0, -13.5)?;
     println!("in {seconds:.3} s, {captured:.3} s captured and {taken:.3} s played");
     for (what, moved) in [("captured", captured), ("played", taken)] {
         let right = (moved - seconds).abs() < ONE_WAKE_UP;
@@ -222,8 +207,8 @@ fn survives_the_death_of_its_server(folder: &Path) -> Result<(), String> {
     let tape = server.record();
     driver.run(2.0);
     let played = tape.stop();
-    is_tone("microphone, again", &driver.heard().last(1.0), 520.0, -9.0)?;
-    is_tone("loudspeaker, again", &played.last(1.0), 700.0, -13.5)
+    driver.heard().last(1.0).is_tone("microphone, again", 520.0, -9.0)?;
+    played.last(1.0).is_tone("loudspeaker, again", 700.0, -13.5)
 }
 
 /// Between a frame pushed and the same sound taken: both rings, both streams and the server itself.

@@ -6,7 +6,7 @@
 //! silence, the loudspeaker takes frames and forgets them.
 //!
 //! ```text
-//! Opening    --it works----> Running    Event::Opened, and a ring for the driver
+//! Opening    --it works----> Running    a ring for the driver; Event::Opened when it moves
 //! Opening    --it fails----> Waiting    (the very first time: open() returns the error)
 //! Running    --errors, no callback, gone, other default--> Waiting    Event::Lost
 //! Waiting    --back-off----> Opening
@@ -30,7 +30,7 @@ use std::thread;
 use std::time::Duration;
 
 use cpal::traits::{DeviceTrait, StreamTrait};
-use cpal::{SampleFormat, Stream, StreamConfig};
+use cpal::{ErrorKind, SampleFormat, Stream, StreamConfig};
 
 use super::frame::{Channels, Frame, SAMPLE_RATE};
 use super::ring::{CaptureRing, Gauge, Layout, PlaybackRing};
@@ -63,9 +63,23 @@ pub enum OpenError {
         /// Those there are.
         known: Vec<String>,
     },
+    /// It is there, but another program keeps it to itself.
+    #[error("another program keeps it to itself")]
+    Busy,
+    /// It is there, but this person or program may not use it.
+    #[error("the system doesn't allow its use")]
+    Forbidden,
     /// It is there, but can't be opened.
     #[error("the device can't be opened: {0}")]
     NotUsable(String),
+}
+
+impl OpenError {
+    /// Whether the device is there, and only somebody or something keeps us from it.
+    #[must_use]
+    pub const fn is_taken(&self) -> bool {
+        matches!(self, Self::Busy | Self::Forbidden)
+    }
 }
 
 /// What happens to a device.
@@ -96,6 +110,8 @@ pub struct Opened {
 #[derive(Debug)]
 pub struct Capture {
     supervised: Supervised<CaptureRing>,
+    /// Frames of silence since it last moved: they went out instead of what may still come.
+    stood_in: usize,
 }
 
 impl Capture {
@@ -112,19 +128,26 @@ impl Capture {
     /// # Errors
     /// There is none, or it can't be opened.
     pub fn open_at(rate: u32, choice: Choice, channels: Channels) -> Result<Self, OpenError> {
-        Ok(Self { supervised: Supervised::start(Wish { choice, channels, rate })? })
+        Ok(Self { supervised: Supervised::start(Wish { choice, channels, rate })?, stood_in: 0 })
     }
 
     /// The next 10 ms, if they are there; call until they aren't. Silence at the right pace while the
     /// microphone is away.
     pub fn take(&mut self, now: Instant, frame: &mut Frame) -> bool {
         self.supervised.look();
-        if self.supervised.ring.as_mut().is_some_and(|ring| ring.take(frame)) {
-            self.supervised.pace.moved(now);
-            return true;
+        if let Some(ring) = &mut self.supervised.ring {
+            if self.stood_in > 0 && ring.catch_up(self.stood_in) {
+                self.stood_in = 0;
+            }
+            if ring.take(frame) {
+                self.supervised.pace.moved(now);
+                return true;
+            }
         }
         frame.silence_it();
-        self.supervised.pace.due(now)
+        let due = self.supervised.pace.due(now);
+        self.stood_in += usize::from(due);
+        due
     }
 
     /// What happened to it; call until there is nothing more.
@@ -199,6 +222,18 @@ struct Wish {
     choice: Choice,
     channels: Channels,
     rate: u32,
+}
+
+impl Wish {
+    /// A default device that isn't there means that the machine has no sound.
+    fn refused(&self, error: &cpal::Error) -> OpenError {
+        match (error.kind(), &self.choice) {
+            (ErrorKind::DeviceBusy, _) => OpenError::Busy,
+            (ErrorKind::PermissionDenied, _) => OpenError::Forbidden,
+            (_, Choice::Default) => OpenError::NoSound,
+            (_, Choice::Named(_)) => OpenError::NotUsable(error.to_string()),
+        }
+    }
 }
 
 /// Input or output.
@@ -290,23 +325,22 @@ impl<R: OneWay> Supervisor<R> {
         let _quiet = choose::Quiet::new();
         let host = cpal::default_host();
         let device = choose::find(&host, R::DIRECTION, &self.wish.choice)?;
-        let (config, format) = choose::format(&device, R::DIRECTION, &self.wish, buffer)
-            .ok_or_else(|| self.unusable("it offers no format that we know"))?;
+        let (config, format) = choose::format(&device, R::DIRECTION, &self.wish, buffer)?;
         let gauge = Arc::new(Gauge::default());
         let built = self.build(&device, config, format, &gauge).or_else(|_| {
             let config = StreamConfig { buffer_size: cpal::BufferSize::Default, ..config };
             self.build(&device, config, format, &gauge)
         });
-        let (stream, ring) = built.map_err(|error| self.unusable(&error))?;
-        stream.play().map_err(|error| self.unusable(&error.to_string()))?;
+        let (stream, ring) = built.map_err(|error| self.wish.refused(&error))?;
+        stream.play().map_err(|error| self.wish.refused(&error))?;
         let _ = self.rings.send((ring, gauge.clone()));
-        let _ = self.events.send(Event::Opened(Opened {
+        let opened = Opened {
             name: device.to_string(),
             rate: config.sample_rate,
             channels: config.channels,
             format: format.to_string(),
-        }));
-        Ok(Running { _stream: stream, gauge, id: device.id().ok() })
+        };
+        Ok(Running { _stream: stream, gauge, id: device.id().ok(), opened })
     }
 
     fn build(
@@ -315,26 +349,18 @@ impl<R: OneWay> Supervisor<R> {
         config: StreamConfig,
         format: SampleFormat,
         gauge: &Arc<Gauge>,
-    ) -> Result<(Stream, R), String> {
+    ) -> Result<(Stream, R), cpal::Error> {
         let layout = Layout { rate: config.sample_rate, channels: config.channels.into() };
-        let (callback, ring) =
-            R::ends(layout, self.wish.channels, gauge).map_err(|error| error.to_string())?;
-        let stream = stream::build(device, config, format, callback, gauge.clone());
-        stream.map(|stream| (stream, ring)).map_err(|error| error.to_string())
-    }
-
-    /// A default device that isn't there means that the machine has no sound.
-    fn unusable(&self, why: &str) -> OpenError {
-        match self.wish.choice {
-            Choice::Default => OpenError::NoSound,
-            Choice::Named(_) => OpenError::NotUsable(why.to_owned()),
-        }
+        let (callback, ring) = R::ends(layout, self.wish.channels, gauge)
+            .map_err(|_rate| cpal::Error::from(ErrorKind::UnsupportedConfig))?;
+        let stream = stream::build(device, config, format, callback, gauge.clone())?;
+        Ok((stream, ring))
     }
 
     /// Until the stream dies; `None` when the handle was dropped.
     fn watch(&self, running: &Running, back_off: &mut BackOff) -> Option<Lost> {
         let mut watch = Watch::default();
-        let mut looks = 0_u32;
+        let (mut looks, mut told) = (0_u32, false);
         loop {
             if self.handle_dropped(LOOK_EVERY) {
                 return None;
@@ -347,8 +373,11 @@ impl<R: OneWay> Supervisor<R> {
                 }
                 Health::Fine => {}
             }
-            if running.gauge.callbacks() > 0 {
+            // A sound server that has just been started opens streams that never move.
+            if running.gauge.callbacks() > 0 && !told {
                 back_off.succeeded();
+                let _ = self.events.send(Event::Opened(running.opened.clone()));
+                told = true;
             }
             if looks.is_multiple_of(LOOKS_PER_DEFAULT) && self.default_is_another(running) {
                 return Some(Lost::DefaultChanged);
@@ -383,4 +412,5 @@ struct Running {
     _stream: Stream,
     gauge: Arc<Gauge>,
     id: Option<cpal::DeviceId>,
+    opened: Opened,
 }

@@ -241,6 +241,15 @@ impl CaptureRing {
         true
     }
 
+    /// Throws away what waits behind a pause of the card, as far as `frames` of silence went out instead:
+    /// else the call would be behind by as much from then on. Whether anything waits.
+    pub fn catch_up(&mut self, frames: usize) -> bool {
+        self.move_over();
+        let spare = self.resampler.ready().saturating_sub(FRAME_SAMPLES);
+        self.late += self.resampler.skip(spare.min(frames * FRAME_SAMPLES)) as u64;
+        self.resampler.ready() >= FRAME_SAMPLES
+    }
+
     /// Samples per channel at 48 kHz that were thrown away because nobody took them in time.
     #[must_use]
     pub const fn late(&self) -> u64 {
@@ -462,6 +471,22 @@ mod tests {
         }
         assert_eq!(frames, 2);
         assert_eq!(ring.late(), 14_400 - 960);
+    }
+
+    #[test]
+    fn what_silence_stood_in_for_is_left_out() {
+        let gauge = Arc::new(Gauge::default());
+        let (mut callback, mut ring) = capture(CARD, Channels::Mono, &gauge).unwrap();
+        assert!(!ring.catch_up(3), "nothing came yet");
+        for _ in 0..8 {
+            callback.heard(&[0.1_f32; 960], |sample| sample);
+        }
+        assert!(ring.catch_up(3));
+        let (mut frame, mut frames) = (Frame::silence(Channels::Mono), 0);
+        while ring.take(&mut frame) {
+            frames += 1;
+        }
+        assert_eq!((frames, ring.late()), (5, 3 * 480));
     }
 
     /// Runs a card of `rate` for `seconds`, which is served every 5 ms.

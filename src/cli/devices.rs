@@ -73,7 +73,11 @@ fn plain(device: &DeviceInfo) -> String {
         true => String::new(),
         false => format!("  ({})", device.description),
     };
-    format!("{mark} {}{described}\n      {}", device.name, formats.join(", "))
+    let formats = match device.busy {
+        true => "another program keeps it to itself".to_owned(),
+        false => formats.join(", "),
+    };
+    format!("{mark} {}{described}\n      {formats}", device.name)
 }
 
 #[cfg(feature = "device")]
@@ -100,6 +104,7 @@ mod tests {
             name: "hw:0".into(),
             description: "Built-in".into(),
             default: true,
+            busy: false,
             formats: vec![FormatInfo {
                 format: "f32".into(),
                 channels: [1, 2],
@@ -109,7 +114,7 @@ mod tests {
         assert_eq!(plain(&device), "* hw:0  (Built-in)\n      f32 48000 Hz 1-2 ch");
         assert_eq!(
             json_line("input", &device),
-            r#"{"event":"device","direction":"input","name":"hw:0","description":"Built-in","default":true,"formats":[{"format":"f32","channels":[1,2],"rates":[48000,48000]}]}"#
+            r#"{"event":"device","direction":"input","name":"hw:0","description":"Built-in","default":true,"busy":false,"formats":[{"format":"f32","channels":[1,2],"rates":[48000,48000]}]}"#
         );
     }
 }

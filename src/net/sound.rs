@@ -17,9 +17,8 @@ mod device;
 #[cfg(not(feature = "device"))]
 mod no_device;
 mod pace;
+mod told;
 mod voice;
-
-use std::time::Duration;
 
 use crate::audio::{Channels, Frame, Mixer, sink, source};
 use crate::net::driver::{CallId, Refusal};
@@ -39,15 +38,12 @@ pub struct Sound {
     loudspeaker: Loudspeaker,
     /// Set while a voice sounds.
     pace: Option<Pace>,
-    /// When devices are looked at next; set while one is open.
+    /// When devices are looked at next; set while a call needs one.
     look: Option<Instant>,
     mixer: Mixer,
     mixed: Frame,
     recorded: usize,
 }
-
-/// How often an open device is looked at: its thread may not wake us (see `audio/ring.rs`).
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Ten milliseconds that are due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -134,12 +130,9 @@ impl Sound {
     /// What is due now, and what happened to devices.
     pub(crate) fn take(&mut self, now: Instant, mut warn: impl FnMut(String)) -> Due {
         if self.look.is_some_and(|look| look <= now) {
-            self.look = Some(now + LOOK_EVERY);
-            self.microphone.look(&mut warn);
-            self.loudspeaker.look(&mut warn);
-            if !self.microphone.is_looked_at() && !self.loudspeaker.is_looked_at() {
-                self.look = None;
-            }
+            let microphone = self.microphone.look(now, &mut warn);
+            let loudspeaker = self.loudspeaker.look(now, &mut warn);
+            self.look = microphone.into_iter().chain(loudspeaker).min();
         }
         let mut ticks = 0;
         while self.pace.as_mut().is_some_and(|pace| pace.tick(now)) {
@@ -167,6 +160,14 @@ impl Sound {
     pub(crate) fn speaks(&self) -> bool {
         let goes_back = matches!(self.input, source::Spec::Echo | source::Spec::Reflect);
         !goes_back && !self.microphone.is_used()
+    }
+
+    /// Silences what a source made, where a microphone is there and only somebody else has it: nobody
+    /// asked for a tone.
+    pub(crate) fn hush(&self, frame: &mut Frame) {
+        if self.microphone.is_taken() {
+            frame.silence_it();
+        }
     }
 
     /// Starts the sum of what all calls play in the next 10 ms.

@@ -103,6 +103,15 @@ impl Halloo {
         self.wait_at_most(Duration::from_secs(30), name, holds)
     }
 
+    /// Waits for the first event of this name behind the first `so_far` ones; and where it is.
+    pub fn wait_for_next(&mut self, name: &str, so_far: usize) -> (usize, Value) {
+        let before: Vec<_> = self.events.drain(..so_far.min(self.events.len())).collect();
+        let event = self.wait_for(name, |_| true);
+        let at = before.len() + self.events.iter().position(|one| *one == event).unwrap();
+        self.events.splice(..0, before);
+        (at, event)
+    }
+
     /// The same with a limit of its own.
     pub fn wait_at_most(
         &mut self,

@@ -154,6 +154,26 @@ impl Recording {
         Some((peak as f64 + offset) * hz_per_bin)
     }
 
+    /// Whether this is a tone of this pitch and level without a click: each tenth of a second is judged
+    /// by itself. `hz` must be a whole number of periods in a tenth.
+    pub fn is_tone(&self, what: &str, hz: f64, level: f64) -> Result<(), String> {
+        let pitch = self.pitch().ok_or_else(|| format!("{what}: nothing is heard"))?;
+        let seen = self.level();
+        if (pitch - hz).abs() > hz / 1_000.0 {
+            return Err(format!("{what}: {pitch} Hz instead of {hz}"));
+        }
+        if (seen - level).abs() > 0.5 {
+            return Err(format!("{what}: {seen} dBFS instead of {level}"));
+        }
+        let tenths = (self.seconds() * 10.0) as usize;
+        let tenth = |n: usize| self.between(n as f64 / 10.0, (n + 1) as f64 / 10.0).purity(hz);
+        let spoiled: Vec<_> = (0..tenths).filter(|n| tenth(*n) < 0.999).collect();
+        match spoiled.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{what}: of {tenths} tenths, {spoiled:?} are not the tone")),
+        }
+    }
+
     /// How many 10 ms pieces of a recording that should be a steady tone of `hz` are not: gaps,
     /// clicks, jumps of phase, changes of level by more than half.
     ///

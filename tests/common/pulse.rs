@@ -23,7 +23,8 @@ pub struct SoundServer {
     folder: PathBuf,
     rate: u32,
     server: Option<Child>,
-    /// Keep the cards awake: asleep, they take up to two seconds to answer.
+    /// Cards that are kept awake, and by whom: asleep, they take up to two seconds to answer.
+    awake: Vec<&'static str>,
     listeners: Vec<Child>,
 }
 
@@ -37,23 +38,73 @@ impl SoundServer {
 
     /// Starts one whose cards have this rate, in this folder, which it makes and removes.
     pub fn start_in(folder: &Path, rate: u32) -> Self {
-        fs::create_dir_all(folder).unwrap();
-        let socket = folder.join("pulse.socket");
-        let script = format!(
-            ".fail\n\
-             load-module module-native-protocol-unix auth-anonymous=1 socket={socket}\n\
-             load-module module-null-sink sink_name=speaker rate={rate} channels=1 format=float32le\n\
+        let cards = format!(
+            "load-module module-null-sink sink_name=speaker rate={rate} channels=1 format=float32le\n\
              load-module module-null-sink sink_name=micfeed rate={rate} channels=1 format=float32le\n\
              load-module module-remap-source source_name=mic master=micfeed.monitor\n\
              set-default-sink speaker\n\
-             set-default-source mic\n",
-            socket = socket.display()
+             set-default-source mic\n"
+        );
+        Self::start_script(folder, rate, &cards, &["speaker.monitor", "micfeed.monitor"])
+    }
+
+    /// Starts one without any card, in a folder of its own: see [`Self::plug_loudspeaker`].
+    pub fn bare(name: &str) -> Self {
+        let name = format!("halloo-bare-{}-{name}", std::process::id());
+        Self::start_script(&std::env::temp_dir().join(name), 48_000, "", &[])
+    }
+
+    fn start_script(folder: &Path, rate: u32, cards: &str, awake: &[&'static str]) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        let socket = folder.join("pulse.socket");
+        let script = format!(
+            ".fail\nload-module module-native-protocol-unix auth-anonymous=1 socket={}\n{cards}",
+            socket.display()
         );
         fs::write(folder.join("script.pa"), script).unwrap();
-        let mut server =
-            Self { folder: folder.to_owned(), rate, server: None, listeners: Vec::new() };
+        let mut server = Self {
+            folder: folder.to_owned(),
+            rate,
+            server: None,
+            awake: awake.to_vec(),
+            listeners: Vec::new(),
+        };
         server.restart();
         server
+    }
+
+    /// Plugs a loudspeaker in; the default, if it is the first.
+    pub fn plug_loudspeaker(&self, name: &str, rate: u32, channels: u16) -> Card {
+        Card { _awake: self.null_sink(name, rate, channels) }
+    }
+
+    /// Plugs a microphone of one channel in, the default from now on, which hears this pitch all the time
+    /// at -9 dBFS.
+    pub fn plug_microphone(&self, name: &str, rate: u32, hz: u32) -> Card {
+        let awake = self.null_sink(name, rate, 1);
+        let (sink, frequency) = (format!("sink={name}"), format!("frequency={hz}"));
+        self.control(&["load-module", "module-sine", &sink, &frequency]);
+        self.control(&["set-default-source", &format!("{name}.monitor")]);
+        Card { _awake: awake }
+    }
+
+    fn null_sink(&self, name: &str, rate: u32, channels: u16) -> Running {
+        let (sink, rate) = (format!("sink_name={name}"), format!("rate={rate}"));
+        let channels = format!("channels={channels}");
+        let format = "format=float32le";
+        self.control(&["load-module", "module-null-sink", &sink, &rate, &channels, format]);
+        let listener = self.client("parec", &format!("{name}.monitor"));
+        let listener = { listener }.arg("--raw").stderr(Stdio::null()).spawn();
+        Running(listener.unwrap_or_else(|error| missing("parec", &error)))
+    }
+
+    /// Pulls out every card at once, as when all of them are in one headset.
+    pub fn unplug_all(&self, cards: Vec<Card>) {
+        if self.control(&["list", "short", "modules"]).contains("module-sine") {
+            self.control(&["unload-module", "module-sine"]);
+        }
+        self.control(&["unload-module", "module-null-sink"]);
+        drop(cards);
     }
 
     /// What a program needs in its environment to find it.
@@ -81,7 +132,7 @@ impl SoundServer {
             .spawn();
         self.server = Some(started.unwrap_or_else(|error| missing("pulseaudio", &error)));
         self.wait_until_ready();
-        for card in ["speaker.monitor", "micfeed.monitor"] {
+        for card in self.awake.clone() {
             let listener = self.client("parec", card).arg("--raw").spawn();
             self.listeners.push(listener.unwrap_or_else(|error| missing("parec", &error)));
         }
@@ -131,16 +182,22 @@ impl SoundServer {
 
     /// Writes down what the loudspeaker plays, from now on.
     pub fn record(&self) -> Tape {
-        let path = self.folder.join("heard.raw");
+        self.record_at("speaker", 1)
+    }
+
+    /// Writes down what a loudspeaker plays, all its channels one after the other, from now on.
+    pub fn record_at(&self, loudspeaker: &str, channels: u16) -> Tape {
+        let path = self.folder.join(format!("heard-{loudspeaker}.raw"));
         let file = fs::File::create(&path).unwrap();
         let recorder = self
-            .client("parec", "speaker.monitor")
-            .args(["--raw", "--format=s16le", "--channels=1"])
+            .client("parec", &format!("{loudspeaker}.monitor"))
+            .args(["--raw", "--format=s16le"])
+            .arg(format!("--channels={channels}"))
             .arg(format!("--rate={}", self.rate))
             .stdout(file)
             .spawn();
         let recorder = Running(recorder.unwrap_or_else(|error| missing("parec", &error)));
-        Tape { recorder, path, rate: self.rate }
+        Tape { recorder, path, rate: self.rate, channels: channels.into() }
     }
 
     fn client(&self, program: &str, device: &str) -> Command {
@@ -187,19 +244,33 @@ pub struct Tape {
     recorder: Running,
     path: PathBuf,
     rate: u32,
+    channels: usize,
 }
 
 impl Tape {
-    /// Stops, and gives what was heard.
+    /// Stops, and gives what was heard on the first channel.
     pub fn stop(self) -> Recording {
+        self.stop_all().swap_remove(0)
+    }
+
+    /// Stops, and gives what was heard on each channel.
+    pub fn stop_all(self) -> Vec<Recording> {
         drop(self.recorder);
         let bytes = fs::read(&self.path).unwrap();
-        let samples = bytes
+        let samples: Vec<f32> = bytes
             .chunks_exact(2)
             .map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0)
             .collect();
-        Recording { rate: self.rate, samples }
+        let channel = |n| samples.iter().skip(n).step_by(self.channels).copied().collect();
+        (0..self.channels).map(|n| Recording { rate: self.rate, samples: channel(n) }).collect()
     }
+}
+
+/// A card that was plugged in.
+#[derive(Debug)]
+pub struct Card {
+    /// Who keeps it awake; see [`SoundServer`].
+    _awake: Running,
 }
 
 fn end(mut child: Child) {

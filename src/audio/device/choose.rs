@@ -6,7 +6,10 @@
 //! `halloo devices` shows.
 
 use cpal::traits::{DeviceTrait, HostTrait};
-use cpal::{Device, Host, SampleFormat, StreamConfig, SupportedBufferSize};
+use cpal::{
+    Device, ErrorKind, Host, SampleFormat, StreamConfig, SupportedBufferSize,
+    SupportedStreamConfigRange,
+};
 use serde::Serialize;
 
 use super::watch::Buffer;
@@ -38,6 +41,8 @@ pub struct DeviceInfo {
     pub description: String,
     /// Whether `default` means it.
     pub default: bool,
+    /// Whether another program keeps it to itself; its formats can't be asked for then.
+    pub busy: bool,
     /// How its samples may come.
     pub formats: Vec<FormatInfo>,
 }
@@ -68,14 +73,18 @@ fn list_one_way(host: &Host, direction: Direction) -> Vec<DeviceInfo> {
     let default = default_device(host, direction).and_then(|device| device.id().ok());
     let mut infos = Vec::new();
     for device in usable(host, direction) {
-        let formats = formats(&device, direction);
-        if formats.is_empty() {
+        let (formats, busy) = match ranges(&device, direction) {
+            Ok(ranges) => (formats(&ranges), false),
+            Err(error) => (Vec::new(), error.kind() == ErrorKind::DeviceBusy),
+        };
+        if formats.is_empty() && !busy {
             continue;
         }
         infos.push(DeviceInfo {
             name: name(&device),
             description: description(&device),
             default: device.id().ok() == default,
+            busy,
             formats,
         });
     }
@@ -114,9 +123,9 @@ fn description(device: &Device) -> String {
     )
 }
 
-fn formats(device: &Device, direction: Direction) -> Vec<FormatInfo> {
+fn formats(ranges: &[SupportedStreamConfigRange]) -> Vec<FormatInfo> {
     let mut formats: Vec<FormatInfo> = Vec::new();
-    for range in ranges(device, direction) {
+    for range in ranges {
         let format = range.sample_format().to_string();
         let (low, high) = (range.min_sample_rate(), range.max_sample_rate());
         match formats.iter_mut().find(|known| known.format == format) {
@@ -135,12 +144,15 @@ fn formats(device: &Device, direction: Direction) -> Vec<FormatInfo> {
     formats
 }
 
-fn ranges(device: &Device, direction: Direction) -> Vec<cpal::SupportedStreamConfigRange> {
+/// Opens the device for a moment.
+fn ranges(
+    device: &Device,
+    direction: Direction,
+) -> Result<Vec<SupportedStreamConfigRange>, cpal::Error> {
     match direction {
         Direction::Input => device.supported_input_configs().map(Iterator::collect),
         Direction::Output => device.supported_output_configs().map(Iterator::collect),
     }
-    .unwrap_or_default()
 }
 
 pub(super) fn default_device(host: &Host, direction: Direction) -> Option<Device> {
@@ -175,9 +187,9 @@ pub(super) fn format(
     direction: Direction,
     wish: &Wish,
     buffer: Buffer,
-) -> Option<(StreamConfig, SampleFormat)> {
+) -> Result<(StreamConfig, SampleFormat), OpenError> {
     let wanted = u16::try_from(wish.channels.count()).unwrap_or(1);
-    let ranges = ranges(device, direction);
+    let ranges = ranges(device, direction).map_err(|error| wish.refused(&error))?;
     let best = ranges.iter().filter(|range| known(range.sample_format())).min_by_key(|range| {
         let rate = rate_within(range, wish.rate);
         let fewer = range.channels() < wanted;
@@ -189,7 +201,8 @@ pub(super) fn format(
         };
         // A rate below 16 kHz costs more than a channel.
         (rate < 16_000, fewer, range.channels().abs_diff(wanted), rate.abs_diff(wish.rate), format)
-    })?;
+    });
+    let best = best.ok_or_else(|| wish.refused(&ErrorKind::UnsupportedConfig.into()))?;
     let rate = rate_within(best, wish.rate);
     let period = rate / 1_000 * buffer.millis();
     let buffer_size = match best.buffer_size() {
@@ -199,10 +212,10 @@ pub(super) fn format(
         _ => cpal::BufferSize::Default,
     };
     let config = StreamConfig { channels: best.channels(), sample_rate: rate, buffer_size };
-    Some((config, best.sample_format()))
+    Ok((config, best.sample_format()))
 }
 
-fn rate_within(range: &cpal::SupportedStreamConfigRange, wanted: u32) -> u32 {
+fn rate_within(range: &SupportedStreamConfigRange, wanted: u32) -> u32 {
     wanted.clamp(range.min_sample_rate(), range.max_sample_rate().max(range.min_sample_rate()))
 }
 

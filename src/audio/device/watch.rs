@@ -65,7 +65,7 @@ pub(super) struct Watch {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Health {
     Fine,
-    /// It goes on, but so often was it interrupted: told at once, then at most once a minute.
+    /// It goes on, but so often was it interrupted: told soon, then at most once a minute.
     Interrupted(u64),
     Lost(Lost),
 }
@@ -103,7 +103,8 @@ impl Watch {
         if self.breaks >= MANY_BREAKS {
             return Health::Lost(Lost::Crackling);
         }
-        if self.untold == 0 || self.since_told.is_some_and(|looks| looks < TELL_AFTER) {
+        let told_lately = self.since_told.is_some_and(|looks| looks < TELL_AFTER);
+        if self.untold == 0 || told_lately || self.since_break < SURVIVED {
             return Health::Fine;
         }
         self.since_told = Some(0);
@@ -123,6 +124,8 @@ const FAILING_LOOKS: u32 = 4;
 const LONG_AGO: u32 = 100;
 /// So many breaks, each soon after the other: this buffer is too small for this machine.
 const MANY_BREAKS: u32 = 4;
+/// Longer than it takes to give a stream up: whoever reads of a break shall not read of its end as well.
+const SURVIVED: u32 = LOOKS + 2;
 /// A minute.
 const TELL_AFTER: u32 = 1_200;
 
@@ -237,16 +240,16 @@ mod tests {
         }
         assert_eq!(looks(|look| if look == 3 { 5_000 } else { 0 }, 2_000), [], "while starting");
         let passing = looks(|look| if look == 20 || look == 21 { 5_000 } else { 0 }, 2_000);
-        assert_eq!(passing, [(20, Health::Interrupted(1))]);
+        assert_eq!(passing, [(33, Health::Interrupted(1))]);
     }
 
     #[test]
-    fn breaks_are_told_at_once_and_then_not_often() {
+    fn breaks_are_told_once_it_goes_on_and_then_not_often() {
         // One each 10 seconds.
         let told = looks(|look| u32::from(look.is_multiple_of(200)), 3_000);
         let said: Vec<_> = told.iter().map(|(look, health)| (*look, health)).collect();
         let once = |n| Health::Interrupted(n);
-        assert_eq!(said, [(200, &once(1)), (1_400, &once(6)), (2_600, &once(6))]);
+        assert_eq!(said, [(212, &once(1)), (1_412, &once(6)), (2_612, &once(6))]);
     }
 
     #[test]
@@ -254,7 +257,7 @@ mod tests {
         // One each second.
         let told = looks(|look| 40 * u32::from(look.is_multiple_of(20)), 80);
         let ends = (80, Health::Lost(Lost::Crackling));
-        assert_eq!(told, [(20, Health::Interrupted(1)), ends]);
+        assert_eq!(told, [(32, Health::Interrupted(1)), ends]);
     }
 
     #[test]

@@ -32,6 +32,7 @@ impl Driver {
             let frames = self.options.peer.opus.frame.as_millis() / Frame::DURATION.as_millis();
             for _ in 0..frames {
                 made.speak(&mut self.frames.spoken);
+                self.sound.hush(&mut self.frames.spoken);
                 self.microphone.pass(&mut self.frames.spoken);
                 peer.handle_input(now, Input::Audio(&self.frames.spoken));
             }
@@ -100,6 +101,7 @@ impl Driver {
         for (_, call) in self.calls.all_mut() {
             if let Progress::Running { peer, voice: Some(voice) } = &mut call.progress {
                 voice.speak(spoken);
+                self.sound.hush(spoken);
                 self.microphone.pass(spoken);
                 peer.handle_input(now, Input::Audio(spoken));
             }

@@ -3,19 +3,23 @@
 //! ```text
 //! Closed   --a call came---------> Opening    a thread opens it; the loop goes on
 //! Opening  --opened--------------> Open
-//! Opening  --could not-----------> Missing    one warning; a tone and nowhere stand in
+//! Opening  --could not-----------> Missing    one warning; a tone or silence, and nowhere, stand in
+//! Missing  --plugged in, free----> Open       it was tried again, ever more slowly: told
 //! any      --no call is left-----> Closed     and is tried again with the next call
 //! ```
-//! A device that dies while open is opened again by `audio/device.rs`; here it is told of.
+//! A device that dies while open is opened again by `audio/device.rs`; here it is told of. What a person
+//! reads about each of these is in `told.rs`.
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::time::Duration;
 
 use crate::audio::{Channels, Frame, sink, source};
 use crate::time::Instant;
 
 #[cfg(not(feature = "device"))]
 use super::no_device::{Capture, Choice, Event, OpenError, Playback};
+use super::told::{self, Told};
 #[cfg(feature = "device")]
 use crate::audio::device::{Capture, Choice, Event, OpenError, Playback};
 
@@ -32,16 +36,25 @@ pub(super) struct Loudspeaker(Option<Slot<Playback>>);
 struct Slot<D> {
     choice: Choice,
     channels: Channels,
+    open: Open<D>,
     state: State<D>,
-    /// Whether it was open before, so that opening again is news.
-    was_lost: bool,
+    told: Told,
 }
+
+type Open<D> = fn(Choice, Channels) -> Result<D, OpenError>;
 
 enum State<D> {
     Closed,
     Opening(Receiver<Result<D, OpenError>>),
     Open(D),
-    Missing,
+    Missing { is_taken: bool, again: Again<D> },
+}
+
+/// When a missing device is tried again.
+struct Again<D> {
+    at: Instant,
+    wait: Duration,
+    opening: Option<Receiver<Result<D, OpenError>>>,
 }
 
 impl<D> fmt::Debug for State<D> {
@@ -50,23 +63,24 @@ impl<D> fmt::Debug for State<D> {
             Self::Closed => "Closed",
             Self::Opening(_) => "Opening",
             Self::Open(_) => "Open",
-            Self::Missing => "Missing",
+            Self::Missing { .. } => "Missing",
         })
     }
 }
 
 impl Microphone {
     pub(super) fn new(input: &source::Spec, channels: Channels) -> Self {
+        let slot = |choice| Slot::new(choice, channels, Capture::open, told::MICROPHONE);
         Self(match input {
-            source::Spec::Default => Some(Slot::new(Choice::Default, channels)),
-            source::Spec::Device(name) => Some(Slot::new(Choice::Named(name.clone()), channels)),
+            source::Spec::Default => Some(slot(Choice::Default)),
+            source::Spec::Device(name) => Some(slot(Choice::Named(name.clone()))),
             _ => None,
         })
     }
 
     /// Opens it if need be; whether it is to be looked at from now on.
     pub(super) fn call_came(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|slot| slot.open(Capture::open))
+        self.0.as_mut().is_some_and(Slot::open)
     }
 
     pub(super) fn close(&mut self) {
@@ -75,24 +89,19 @@ impl Microphone {
         }
     }
 
-    pub(super) fn look(&mut self, warn: &mut impl FnMut(String)) {
-        if let Some(slot) = &mut self.0 {
-            let instead = match slot.choice {
-                Choice::Default => "a tone is sent instead",
-                Choice::Named(_) => "silence is sent instead",
-            };
-            slot.look("microphone", instead, Capture::next_event, warn);
-        }
-    }
-
-    /// Whether it needs looking at.
-    pub(super) fn is_looked_at(&self) -> bool {
-        self.0.as_ref().is_some_and(Slot::is_looked_at)
+    /// Looks after it; when to come back, if it needs that.
+    pub(super) fn look(&mut self, now: Instant, warn: &mut impl FnMut(String)) -> Option<Instant> {
+        self.0.as_mut()?.look(now, Capture::next_event, warn)
     }
 
     /// Whether sound comes, or will come, from here.
     pub(super) fn is_used(&self) -> bool {
         self.0.as_ref().is_some_and(Slot::is_used)
+    }
+
+    /// Whether there is one, only not for us: then nobody's tone speaks instead.
+    pub(super) fn is_taken(&self) -> bool {
+        matches!(self.0, Some(Slot { state: State::Missing { is_taken: true, .. }, .. }))
     }
 
     pub(super) fn take(&mut self, now: Instant, frame: &mut Frame) -> bool {
@@ -105,15 +114,16 @@ impl Microphone {
 
 impl Loudspeaker {
     pub(super) fn new(output: &sink::Spec, channels: Channels) -> Self {
+        let slot = |choice| Slot::new(choice, channels, Playback::open, told::LOUDSPEAKER);
         Self(match output {
-            sink::Spec::Default => Some(Slot::new(Choice::Default, channels)),
-            sink::Spec::Device(name) => Some(Slot::new(Choice::Named(name.clone()), channels)),
+            sink::Spec::Default => Some(slot(Choice::Default)),
+            sink::Spec::Device(name) => Some(slot(Choice::Named(name.clone()))),
             _ => None,
         })
     }
 
     pub(super) fn call_came(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|slot| slot.open(Playback::open))
+        self.0.as_mut().is_some_and(Slot::open)
     }
 
     pub(super) fn close(&mut self) {
@@ -122,14 +132,8 @@ impl Loudspeaker {
         }
     }
 
-    pub(super) fn look(&mut self, warn: &mut impl FnMut(String)) {
-        if let Some(slot) = &mut self.0 {
-            slot.look("loudspeaker", "nothing is heard", Playback::next_event, warn);
-        }
-    }
-
-    pub(super) fn is_looked_at(&self) -> bool {
-        self.0.as_ref().is_some_and(Slot::is_looked_at)
+    pub(super) fn look(&mut self, now: Instant, warn: &mut impl FnMut(String)) -> Option<Instant> {
+        self.0.as_mut()?.look(now, Playback::next_event, warn)
     }
 
     pub(super) fn is_used(&self) -> bool {
@@ -152,72 +156,94 @@ impl Loudspeaker {
 }
 
 impl<D: Send + 'static> Slot<D> {
-    fn new(choice: Choice, channels: Channels) -> Self {
-        Self { choice, channels, state: State::Closed, was_lost: false }
+    fn new(choice: Choice, channels: Channels, open: Open<D>, words: told::Words) -> Self {
+        let told = Told::new(words, matches!(choice, Choice::Default));
+        Self { choice, channels, open, state: State::Closed, told }
     }
 
-    fn open(&mut self, open: fn(Choice, Channels) -> Result<D, OpenError>) -> bool {
+    fn open(&mut self) -> bool {
         if matches!(self.state, State::Closed) {
-            let (opened, receiver) = channel();
-            let (choice, channels) = (self.choice.clone(), self.channels);
-            let thread = std::thread::Builder::new().name("open a sound device".to_owned());
-            // Without a thread the receiver finds nobody there, which look() takes for a failure.
-            let _thread = thread.spawn(move || opened.send(open(choice, channels)));
-            self.state = State::Opening(receiver);
+            self.state = State::Opening(self.opening());
         }
-        self.is_looked_at()
+        true
     }
 
+    fn opening(&self) -> Receiver<Result<D, OpenError>> {
+        let (opened, receiver) = channel();
+        let (open, choice, channels) = (self.open, self.choice.clone(), self.channels);
+        let thread = std::thread::Builder::new().name("open a sound device".to_owned());
+        // Without a thread the receiver finds nobody there, which counts as a failure.
+        let _thread = thread.spawn(move || opened.send(open(choice, channels)));
+        receiver
+    }
+
+    /// When to look again: an open device's thread may not wake us (see `audio/ring.rs`).
     fn look(
         &mut self,
-        what: &str,
-        instead: &str,
+        now: Instant,
         next_event: fn(&mut D) -> Option<Event>,
         warn: &mut impl FnMut(String),
-    ) {
-        if let State::Opening(receiver) = &self.state {
-            self.state = match receiver.try_recv() {
-                Ok(Ok(device)) => State::Open(device),
-                Ok(Err(error)) => {
-                    warn(format!("no {what}, {instead}: {error}"));
-                    State::Missing
+    ) -> Option<Instant> {
+        match &mut self.state {
+            State::Closed => return None,
+            State::Opening(receiver) => match received(receiver) {
+                None => {}
+                Some(Ok(device)) => self.state = State::Open(device),
+                Some(Err(why)) => {
+                    warn(self.told.missing(why.as_ref()));
+                    self.state = State::Missing {
+                        is_taken: why.is_some_and(|why| why.is_taken()),
+                        again: Again { at: now + FIRST_WAIT, wait: FIRST_WAIT, opening: None },
+                    };
                 }
-                Err(TryRecvError::Empty) => return,
-                Err(TryRecvError::Disconnected) => {
-                    warn(format!("no {what}, {instead}: the system has no thread for it"));
-                    State::Missing
+            },
+            State::Missing { again, .. } => match again.opening.as_ref().map(received) {
+                Some(Some(Ok(device))) => {
+                    warn(self.told.found());
+                    self.state = State::Open(device);
                 }
-            };
+                Some(Some(Err(_))) => {
+                    again.wait = (again.wait * 2).min(LONGEST_WAIT);
+                    (again.at, again.opening) = (now + again.wait, None);
+                }
+                Some(None) => {}
+                None if again.at <= now => return Some(self.try_again(now)),
+                None => return Some(again.at),
+            },
+            State::Open(_) => {}
         }
-        let State::Open(device) = &mut self.state else { return };
-        while let Some(event) = next_event(device) {
-            match event {
-                Event::Opened(opened) if self.was_lost => {
-                    self.was_lost = false;
-                    warn(format!("the {what} is back: {}", opened.name));
-                }
-                Event::Opened(_) => {}
-                Event::Lost(lost) => {
-                    self.was_lost = true;
-                    warn(format!("the {what} was lost, it is opened again: {lost}"));
-                }
-                Event::Interrupted(1) => {
-                    warn(format!("sound broke off at the {what}: the machine was too busy"));
-                }
-                Event::Interrupted(times) => {
-                    warn(format!(
-                        "sound broke off {times} times at the {what}: the machine is too busy"
-                    ));
-                }
+        if let State::Open(device) = &mut self.state {
+            while let Some(event) = next_event(device) {
+                self.told.event(&event).into_iter().for_each(&mut *warn);
             }
         }
+        Some(now + LOOK_EVERY)
     }
 
-    fn is_looked_at(&self) -> bool {
-        matches!(self.state, State::Opening(_) | State::Open(_))
+    fn try_again(&mut self, now: Instant) -> Instant {
+        let opening = Some(self.opening());
+        if let State::Missing { again, .. } = &mut self.state {
+            again.opening = opening;
+        }
+        now + LOOK_EVERY
     }
 
     fn is_used(&self) -> bool {
-        !matches!(self.state, State::Missing)
+        !matches!(self.state, State::Missing { .. })
     }
 }
+
+/// What a thread has sent, if it is done; no reason for a failure if there was no thread.
+fn received<T, E>(receiver: &Receiver<Result<T, E>>) -> Option<Result<T, Option<E>>> {
+    match receiver.try_recv() {
+        Ok(done) => Some(done.map_err(Some)),
+        Err(TryRecvError::Empty) => None,
+        Err(TryRecvError::Disconnected) => Some(Err(None)),
+    }
+}
+
+/// How often an open device is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// A missing device is tried again after so long, and then ever later.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(8);

@@ -20,11 +20,32 @@ pub(in crate::net::sound) struct Opened {
     pub(in crate::net::sound) name: String,
 }
 
+impl OpenError {
+    pub(in crate::net::sound) fn is_taken(&self) -> bool {
+        false
+    }
+}
+
+/// Never happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(dead_code, reason = "without devices none is lost")]
+pub(in crate::net::sound) enum Lost {
+    Gone,
+    Crackling,
+    DefaultChanged,
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it is lost")
+    }
+}
+
 /// Never happens.
 #[expect(dead_code, reason = "without devices nothing happens to them")]
 pub(in crate::net::sound) enum Event {
     Opened(Opened),
-    Lost(String),
+    Lost(Lost),
     Interrupted(u64),
 }
 
