@@ -8,6 +8,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -57,6 +58,7 @@ impl Halloo {
             None => Command::new(program),
         };
         command.args(arguments).arg("--json").stdin(stdin);
+        command.env("XDG_DATA_HOME", data_folder());
         command.envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
@@ -216,6 +218,16 @@ impl Drop for Halloo {
 pub fn recording(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.wav"));
     let _ = std::fs::remove_file(&path);
+    path
+}
+
+/// A folder for what a halloo keeps (certificates), of its own and not there yet: none of it is the
+/// user's.
+pub fn data_folder() -> PathBuf {
+    static FOLDERS: AtomicU32 = AtomicU32::new(0);
+    let name = format!("data-{}-{}", std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _none_of_an_earlier_process = std::fs::remove_dir_all(&path);
     path
 }
 

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::halloo::Halloo;
+use super::halloo::{Halloo, data_folder};
 
 /// The binary under test.
 pub fn halloo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_halloo"));
-    command.args(arguments).stdin(Stdio::null());
+    command.args(arguments).stdin(Stdio::null()).env("XDG_DATA_HOME", data_folder());
     command
 }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
+use super::halloo::data_folder;
 use super::namespace::Namespace;
 
 /// A terminal and the program in it.
@@ -42,6 +43,7 @@ impl Terminal {
             None => Command::new("setsid"),
         };
         command.args(["--ctty", env!("CARGO_BIN_EXE_halloo")]).args(arguments);
+        command.env("XDG_DATA_HOME", data_folder());
         let end = || Stdio::from(theirs.try_clone().unwrap());
         let child = command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm");
         let child = child.spawn().expect("setsid (Debian: util-linux)");
