@@ -136,7 +136,7 @@ fn what_is_no_token_is_refused_without_being_shown() {
 #[test]
 fn a_token_does_not_travel_in_the_clear() {
     // A documentation address: nobody is there, and nobody is asked.
-    let output = run(&["call", "192.0.2.1:8080", "--token", SECRET, "--timeout", "5"]);
+    let output = run(&["call", "http://192.0.2.1:8080", "--token", SECRET, "--timeout", "5"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr.contains("unencrypted"), "{stderr}");

@@ -6,8 +6,11 @@
 //! ```
 //! It has done what it was asked if the call was connected and then ended by either side.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
 use super::controls::{Controls, Wish};
@@ -16,9 +19,12 @@ use super::options::CallOptions;
 use super::show::{Events, Show, next};
 use super::signals::Asked;
 use super::{Failure, sound};
-use crate::net::driver::{self, CallId, Caller, Handle};
+use crate::net::data_folder;
+use crate::net::driver::{self, CallId, Caller, Handle, TimedEvent};
 use crate::net::http_client::{Client, Session, resolve_endpoint};
-use crate::net::target::Endpoint;
+use crate::net::target::Routes;
+use crate::net::tls::KnownHosts;
+use crate::net::tls::trust::{Clear, Note, Trust};
 use crate::peer::event::{End, Event, Side, Step};
 use crate::sdp::Description;
 
@@ -26,31 +32,33 @@ use crate::sdp::Description;
 ///
 /// # Errors
 /// The call did not come about, or broke.
-pub async fn run(options: CallOptions, endpoint: Endpoint) -> Result<(), Failure> {
+pub async fn run(options: CallOptions, routes: Routes) -> Result<(), Failure> {
     let show = Show::new(options.telling);
     let mut asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
     let address = tokio::select! {
-        address = resolve_endpoint(&endpoint) => address?,
+        address = resolve_endpoint(&routes.first) => address?,
         () = asked.heard() => return Err(interrupted()),
     };
-    if options.token.is_some() && !address.ip().to_canonical().is_loopback() {
-        return Err(in_the_clear(&endpoint));
-    }
+    let (client, mut notes) = client(&options, &routes);
+    client.may_call(&routes, address)?;
     let calls = driver::start(options.media.driver(), sound(&options.media)?)?;
     let mut events = calls.events();
     let mut controls = Controls::new();
-    let client = match &options.token {
-        None => Client::new(patience(options.media.timeout)),
-        Some(token) => Client::new(patience(options.media.timeout)).bearing(token, &endpoint),
-    };
-    show.line(calls.world().now(), None, &format!("calling {endpoint}"));
+    show.line(calls.world().now(), None, &format!("calling {routes}"));
     let done = async {
         let (id, offer) = calls.make_offer(Caller::at(address)).await?;
-        let session = tokio::select! {
-            answered = answered(&client, &endpoint, &calls, id, &offer) => answered?,
-            () = asked.heard() => return Err(interrupted()),
-            () = controls.quit() => return Err(interrupted()),
+        let answered = tokio::select! {
+            biased;
+            // Before the answer: whom we trust, and that it goes unencrypted.
+            never = tell(&show, &calls, id, &mut events, &mut notes) => match never {},
+            answered = answered(&client, &routes, &calls, id, &offer) => answered,
+            () = asked.heard() => Err(interrupted()),
+            () = controls.quit() => Err(interrupted()),
         };
+        while let Ok(note) = notes.try_recv() {
+            warn(&show, &calls, id, &mut events, &note);
+        }
+        let session = answered?;
         let mut person = Person { asked, controls };
         let ended = follow(&show, &calls, id, &mut events, &mut person).await;
         if ended.end != End::HungUpByPeer {
@@ -68,17 +76,49 @@ pub async fn run(options: CallOptions, endpoint: Endpoint) -> Result<(), Failure
     done
 }
 
+/// What carries the signalling, and what it has to tell on the way.
+fn client(options: &CallOptions, routes: &Routes) -> (Client, UnboundedReceiver<Note>) {
+    let clear = if options.token.is_some() { Clear::Loopback } else { Clear::Anywhere };
+    let known = data_folder::path().map(|folder| KnownHosts::within(&folder));
+    let (trust, notes) = Trust::new(options.pin, known, clear);
+    let client = Client::new(patience(options.media.timeout), trust);
+    match &options.token {
+        None => (client, notes),
+        Some(token) => (client.bearing(token, routes), notes),
+    }
+}
+
+/// Tells what is to be known about whom we call, for as long as it is let.
+async fn tell(
+    show: &Show,
+    calls: &Handle,
+    id: CallId,
+    events: &mut Events,
+    notes: &mut UnboundedReceiver<Note>,
+) -> Infallible {
+    while let Some(note) = notes.recv().await {
+        warn(show, calls, id, events, &note);
+    }
+    pending().await
+}
+
+fn warn(show: &Show, calls: &Handle, id: CallId, events: &mut Events, note: &Note) {
+    show.rest(events); // they are older
+    let event = Event::Warning { text: note.to_string() };
+    show.event(Some(id), &TimedEvent { at: calls.world().now(), event });
+}
+
 /// Posts the offer and applies the answer.
 async fn answered(
     client: &Client,
-    endpoint: &Endpoint,
+    routes: &Routes,
     calls: &Handle,
     id: CallId,
     offer: &Description,
 ) -> Result<Session, Failure> {
     let offer = offer.to_string();
     tracing::debug!("offer:\n{offer}");
-    let session = client.post_offer(endpoint, &offer).await?;
+    let session = client.post_offer(routes, &offer).await?;
     tracing::debug!("answer:\n{}", session.answer);
     let applied = match session.answer.parse::<Description>() {
         Ok(answer) => calls.accept_answer(id, answer).await.map_err(Failure::from),
@@ -189,15 +229,6 @@ pub(super) fn interrupted() -> Failure {
 /// A person at the other side may let it ring for 60 s; who is in more of a hurry says so.
 fn patience(limit: Duration) -> Duration {
     if limit < RINGS_FOR { limit } else { limit.max(RINGS_FOR + Duration::from_secs(20)) }
-}
-
-/// Whoever reads a token on its way can use it (RFC 6750 section 5.3).
-fn in_the_clear(endpoint: &Endpoint) -> Failure {
-    Failure::at(
-        Step::Signalling,
-        format!("the token would go to {endpoint} unencrypted, for all on the way to read"),
-        "carry it through a tunnel, such as ssh -L 8080:127.0.0.1:8080, and call localhost",
-    )
 }
 
 /// From so long a `--timeout` on (it is the default), ringing is waited out.

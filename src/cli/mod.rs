@@ -76,7 +76,7 @@ fn obey(command: Command) -> Result<(), Failure> {
                 }
                 Target::Myself => run(myself::run(options)),
                 Target::Paste => run(paste::call(options)),
-                Target::Endpoint(endpoint) => run(call::run(options, endpoint)),
+                Target::Routes(routes) => run(call::run(options, routes)),
             }
         }
         Command::Devices(options) => devices::run(&options),

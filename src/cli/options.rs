@@ -10,6 +10,7 @@ use crate::net::driver;
 use crate::net::impair::Impairment;
 use crate::net::secret::Secret;
 use crate::net::target::Target;
+use crate::net::tls::Fingerprint;
 use crate::peer::config::{CodecName, Config, OpusSettings};
 
 /// A two-way voice call over WebRTC, from one computer or browser to another.
@@ -145,7 +146,7 @@ pub enum Answer {
 /// `halloo call`.
 #[derive(Debug, Args)]
 pub struct CallOptions {
-    /// `http://host:port[/path]`, `host[:port]`, `self`, `tab` (the browser tab that opens our page) or `paste` (lines of text, carried by any chat)
+    /// `https://host:port[/path]` or `http://...`, `host[:port]`, `self`, `tab` (the browser tab that opens our page) or `paste` (lines of text, carried by any chat)
     #[arg(value_name = "TARGET")]
     pub target: Target,
     /// tab: where the page is served [default: 127.0.0.1:8080]
@@ -154,6 +155,9 @@ pub struct CallOptions {
     /// The secret that the other side asks for (tab: that we ask for); better by the variable, which no process list shows
     #[arg(long, value_name = "SECRET", env = "HALLOO_TOKEN", hide_env_values = true)]
     pub token: Option<Secret>,
+    /// The other side's certificate must have this SHA-256 fingerprint, whoever vouches for it
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub pin: Option<Fingerprint>,
     /// What the call is like.
     #[command(flatten)]
     pub media: MediaOptions,
@@ -397,7 +401,8 @@ mod tests {
     fn wrong_values_are_refused_with_the_part_shown() {
         for (line, shown) in [
             ("call", "TARGET"),
-            ("call https://a.example", "https://a.example"),
+            ("call ftp://a.example", "ftp"),
+            ("call a --pin 12:34", "12:34"),
             ("call a --codec g723", "g723"),
             ("call a --impair loss=much", "much"),
             ("call a --frame 30", "30"),

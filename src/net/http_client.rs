@@ -12,13 +12,15 @@
 //!
 //! Comes from `cli::call` with an offer of the driver; what comes back goes to the driver again.
 //! A token goes to the host that was called and to no other, wherever the endpoint sends us on to.
-//! Left out: TLS, `Link: rel="ice-server"`; trickling by PATCH, because all our
+//! Left out: `Link: rel="ice-server"`; trickling by PATCH, because all our
 //! candidates are in the offer.
 //!
-//! Read next: `failure.rs`, then `location.rs`.
+//! Read next: `routes.rs`, `connect.rs`, then `failure.rs`, `location.rs`.
 
+mod connect;
 mod failure;
 mod location;
+mod routes;
 mod told;
 
 pub use failure::Failure;
@@ -29,28 +31,33 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::http::uri::Authority;
+use hyper::http::uri::{Authority, Scheme};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client as Pool;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use super::secret::Secret;
-use super::target::Endpoint;
+use super::target::{Endpoint, Routes};
+use super::tls::trust::Trust;
 use crate::signal::offer::{self as json, JSON};
 use crate::signal::whip::SDP;
+use connect::Connector;
 use failure::{at, connection_failure, status_failure};
 use location::resolve;
 
 /// An HTTP client for WHIP.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pool: Pool<HttpConnector, Full<Bytes>>,
+    pool: Pool<Connector, Full<Bytes>>,
+    connector: Connector,
     patience: Duration,
     /// The `Authorization` header, and who may see it.
-    token: Option<(Authority, HeaderValue)>,
+    token: Option<(Vec<Place>, HeaderValue)>,
 }
+
+/// Scheme, and host with port.
+type Place = (Option<Scheme>, Authority);
 
 /// A call that an endpoint has taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,26 +69,27 @@ pub struct Session {
 }
 
 impl Client {
-    /// A client that waits this long for each answer.
+    /// A client that waits this long for each answer, and believes whom this rule believes.
     #[must_use]
-    pub fn new(patience: Duration) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(patience.min(CONNECT_WITHIN)));
+    pub fn new(patience: Duration, trust: Trust) -> Self {
+        let connector = Connector::new(patience.min(CONNECT_WITHIN), trust);
         let pool = Pool::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .build(connector);
-        Self { pool, patience, token: None }
+            .build(connector.clone());
+        Self { pool, connector, patience, token: None }
     }
 
-    /// Bears this token to the endpoint's host, from now on.
+    /// Bears this token to the host of these endpoints, from now on.
     #[must_use]
-    pub fn bearing(mut self, token: &Secret, to: &Endpoint) -> Self {
+    pub fn bearing(mut self, token: &Secret, to: &Routes) -> Self {
         let header = HeaderValue::try_from(format!("Bearer {}", token.reveal())).ok();
-        self.token = to.uri().authority().cloned().zip(header).map(|(host, mut header)| {
+        self.token = header.map(|mut header| {
             header.set_sensitive(true); // no log shows it
-            (host, header)
+            let places = [Some(&to.first), to.otherwise.as_ref()].into_iter().flatten();
+            let place =
+                |to: &Endpoint| Some((to.uri().scheme().cloned(), to.uri().authority().cloned()?));
+            (places.filter_map(place).collect(), header)
         });
         self
     }
@@ -90,7 +98,7 @@ impl Client {
     ///
     /// # Errors
     /// There is no answer; the failure says why.
-    pub async fn post_offer(&self, to: &Endpoint, offer: &str) -> Result<Session, Failure> {
+    async fn post_to(&self, to: &Endpoint, offer: &str) -> Result<Session, Failure> {
         let posted = timeout(self.patience, self.post(to, offer)).await;
         posted.unwrap_or_else(|_| Err(self.too_slow(to.uri())))
     }
@@ -169,8 +177,9 @@ impl Client {
         if !content_type.is_empty() {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
-        if let Some((host, token)) = &self.token
-            && url.authority() == Some(host)
+        if let Some((hosts, token)) = &self.token
+            && let Some(authority) = url.authority()
+            && hosts.iter().any(|place| (place.0.as_ref(), &place.1) == (url.scheme(), authority))
         {
             request = request.header(header::AUTHORIZATION, token.clone());
         }

@@ -4,13 +4,14 @@
 //! self                      two peers in this process
 //! tab                       the browser tab that opens our page
 //! paste                     whoever gets the line that we print
-//! http://host:port/path     a WHIP endpoint; the path defaults to /whip
-//! host:port                 http on that port
-//! host                      http on port 8080, where `halloo listen` is
+//! https://host:port/path    a WHIP endpoint; the path defaults to /whip
+//! http://host:port/path     the same, unencrypted
+//! host:port                 https, then http, on that port
+//! host                      https on port 8443 (`listen --lan`), then http on port 8080 (`listen`)
 //! ```
-//! Left out for now: https. A URL that asks for it is refused rather than called in the clear.
+//! The second of two ways is taken only where nobody takes the first (see `http_client/routes.rs`).
 //!
-//! Comes from `cli::call`; an [`Endpoint`] goes to [`super::http_client`].
+//! Comes from `cli::call`; [`Routes`] go to [`super::http_client`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,10 +29,19 @@ pub enum Target {
     /// `paste`.
     Paste,
     /// Somebody behind HTTP.
-    Endpoint(Endpoint),
+    Routes(Routes),
 }
 
-/// A WHIP endpoint: an `http` URL with host, port and path.
+/// The ways to one host, the best first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routes {
+    /// The one to try.
+    pub first: Endpoint,
+    /// An unencrypted one, where nobody takes the first; a URL has none.
+    pub otherwise: Option<Endpoint>,
+}
+
+/// A WHIP endpoint: an `http` or `https` URL with host, port and path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(Uri);
 
@@ -45,11 +55,8 @@ pub enum TargetError {
     #[error("{0:?} is no port")]
     Port(String),
     /// `ftp:` and the like.
-    #[error("{0:?} is no scheme to call by; http is")]
+    #[error("{0:?} is no scheme to call by; https and http are")]
     Scheme(String),
-    /// `https:`.
-    #[error("{0:?} asks for TLS, which this build can't do yet; http works")]
-    Tls(String),
     /// `user:password@host`.
     #[error("{0:?} bears a user name, which this build can't send")]
     User(String),
@@ -59,15 +66,15 @@ impl Endpoint {
     /// An endpoint at this URL.
     ///
     /// # Errors
-    /// It is not `http`, or has no usable host and port.
+    /// It is neither `http` nor `https`, or has no usable host and port.
     pub fn from_uri(uri: &Uri) -> Result<Self, TargetError> {
         let shown = || uri.to_string();
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(TargetError::Tls(shown())),
+        let scheme = match uri.scheme_str() {
+            Some("http") => Scheme::HTTP,
+            Some("https") => Scheme::HTTPS,
             Some(other) => return Err(TargetError::Scheme(other.to_owned())),
             None => return Err(TargetError::Malformed(shown())),
-        }
+        };
         let authority = uri.authority().ok_or_else(|| TargetError::Malformed(shown()))?;
         if authority.as_str().contains('@') {
             return Err(TargetError::User(authority.to_string()));
@@ -84,7 +91,7 @@ impl Endpoint {
             Some(path) => path.clone(),
         };
         Uri::builder()
-            .scheme(Scheme::HTTP)
+            .scheme(scheme)
             .authority(authority.clone())
             .path_and_query(path)
             .build()
@@ -98,11 +105,42 @@ impl Endpoint {
         &self.0
     }
 
+    /// Whether it is `https`.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.0.scheme() == Some(&Scheme::HTTPS)
+    }
+
     /// The host without brackets, and the port: what the resolver takes.
     #[must_use]
     pub fn host_and_port(&self) -> (&str, u16) {
         let host = self.0.host().unwrap_or_default();
-        (host.trim_start_matches('[').trim_end_matches(']'), self.0.port_u16().unwrap_or(80))
+        let port = if self.is_encrypted() { 443 } else { 80 };
+        (host.trim_start_matches('[').trim_end_matches(']'), self.0.port_u16().unwrap_or(port))
+    }
+
+    /// Host and port, always both, in the one way to write them.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = self.0.host().unwrap_or_default().to_ascii_lowercase();
+        format!("{host}:{}", self.host_and_port().1)
+    }
+}
+
+impl From<Endpoint> for Routes {
+    fn from(first: Endpoint) -> Self {
+        Self { first, otherwise: None }
+    }
+}
+
+/// What a person wrote is shown when it says which way; else only the host.
+impl fmt::Display for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.otherwise, self.first.host_and_port()) {
+            (None, _) => self.first.fmt(f),
+            (Some(_), (_, port)) if port != TLS_PORT => f.write_str(&self.first.authority()),
+            (Some(_), _) => f.write_str(self.first.uri().host().unwrap_or_default()),
+        }
     }
 }
 
@@ -125,19 +163,27 @@ impl FromStr for Target {
         }
         if text.contains("://") {
             let uri = text.parse::<Uri>().map_err(|_| malformed())?;
-            return Endpoint::from_uri(&uri).map(Self::Endpoint);
+            return Endpoint::from_uri(&uri).map(|endpoint| Self::Routes(endpoint.into()));
         }
         if text.contains(['/', '?', '#', ' ']) {
             return Err(malformed());
         }
-        let authority = match split_port(text)? {
-            (host, Some(port)) => format!("{host}:{port}"),
-            (host, None) => format!("{host}:8080"),
+        let (host, port) = split_port(text)?;
+        let endpoint = |scheme, default| {
+            let port = port.unwrap_or(default);
+            let uri = format!("{scheme}://{host}:{port}/whip").parse().map_err(|_| malformed())?;
+            Endpoint::from_uri(&uri)
         };
-        let uri = format!("http://{authority}/whip").parse().map_err(|_| malformed())?;
-        Endpoint::from_uri(&uri).map(Self::Endpoint)
+        let first = endpoint("https", TLS_PORT)?;
+        let otherwise = Some(endpoint("http", CLEAR_PORT)?);
+        Ok(Self::Routes(Routes { first, otherwise }))
     }
 }
+
+/// Where `listen --lan` is.
+const TLS_PORT: u16 = 8443;
+/// Where `listen` is.
+const CLEAR_PORT: u16 = 8080;
 
 /// A host, in brackets if it is IPv6, and the port if there is one.
 fn split_port(text: &str) -> Result<(String, Option<u16>), TargetError> {
@@ -170,29 +216,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_hosts_and_ports_become_endpoints() {
-        for (text, url) in [
-            ("http://a.example", "http://a.example/whip"),
-            ("http://a.example/", "http://a.example/whip"),
-            ("HTTP://a.example:81/in/1?x=2", "http://a.example:81/in/1?x=2"),
-            ("http://[::1]:81", "http://[::1]:81/whip"),
-            ("a.example", "http://a.example:8080/whip"),
-            ("a.example:81", "http://a.example:81/whip"),
-            ("127.0.0.1:81", "http://127.0.0.1:81/whip"),
-            ("[::1]:81", "http://[::1]:81/whip"),
-            ("[::1]", "http://[::1]:8080/whip"),
-            ("::1", "http://[::1]:8080/whip"),
+    fn urls_have_one_way_and_hosts_have_two() {
+        for (text, first, otherwise) in [
+            ("http://a.example", "http://a.example/whip", ""),
+            ("http://a.example/", "http://a.example/whip", ""),
+            ("HTTP://a.example:81/in/1?x=2", "http://a.example:81/in/1?x=2", ""),
+            ("http://[::1]:81", "http://[::1]:81/whip", ""),
+            ("https://a.example", "https://a.example/whip", ""),
+            ("HTTPS://a.example:81/in", "https://a.example:81/in", ""),
+            ("a.example", "https://a.example:8443/whip", "http://a.example:8080/whip"),
+            ("a.example:81", "https://a.example:81/whip", "http://a.example:81/whip"),
+            ("127.0.0.1:81", "https://127.0.0.1:81/whip", "http://127.0.0.1:81/whip"),
+            ("[::1]:81", "https://[::1]:81/whip", "http://[::1]:81/whip"),
+            ("[::1]", "https://[::1]:8443/whip", "http://[::1]:8080/whip"),
+            ("::1", "https://[::1]:8443/whip", "http://[::1]:8080/whip"),
         ] {
-            match text.parse::<Target>() {
-                Ok(Target::Endpoint(endpoint)) => assert_eq!(endpoint.to_string(), url, "{text}"),
-                other => panic!("{text}: {other:?}"),
-            }
+            let Ok(Target::Routes(routes)) = text.parse::<Target>() else { panic!("{text}") };
+            assert_eq!(routes.first.to_string(), first, "{text}");
+            let second = routes.otherwise.map(|endpoint| endpoint.to_string()).unwrap_or_default();
+            assert_eq!(second, otherwise, "{text}");
         }
         assert_eq!("self".parse(), Ok(Target::Myself));
         assert_eq!("paste".parse(), Ok(Target::Paste));
         assert_eq!("tab".parse(), Ok(Target::Tab));
-        let Ok(Target::Endpoint(v6)) = "[::1]:81".parse::<Target>() else { panic!() };
-        assert_eq!(v6.host_and_port(), ("::1", 81));
+    }
+
+    #[test]
+    fn an_endpoint_has_one_name_for_its_host_and_port() {
+        for (text, host, port, authority) in [
+            ("[::1]:81", "::1", 81, "[::1]:81"),
+            ("https://A.example", "A.example", 443, "a.example:443"),
+            ("http://a.example/x", "a.example", 80, "a.example:80"),
+            ("a.example", "a.example", 8443, "a.example:8443"),
+        ] {
+            let Ok(Target::Routes(routes)) = text.parse::<Target>() else { panic!("{text}") };
+            assert_eq!(routes.first.host_and_port(), (host, port), "{text}");
+            assert_eq!(routes.first.authority(), authority, "{text}");
+        }
     }
 
     #[test]
@@ -212,7 +272,8 @@ mod tests {
             "http://a:0",
             "http://a:99999",
             "http://a:",
-            "https://a.example",
+            "https://a:",
+            "https://",
             "ftp://a.example",
             "http://me@a.example",
             "http://a b/",
@@ -220,7 +281,5 @@ mod tests {
             let Err(error) = text.parse::<Target>() else { panic!("{text:?} was taken") };
             assert!(!error.to_string().is_empty());
         }
-        let tls = "https://a.example/x".parse::<Target>();
-        assert!(matches!(tls, Err(TargetError::Tls(_))));
     }
 }

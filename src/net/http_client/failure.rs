@@ -2,15 +2,19 @@
 //!
 //! Read next: `told.rs`.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::io;
 
 use hyper::header::{self, HeaderMap};
 use hyper::{StatusCode, Uri};
 
+use super::connect::ConnectError;
 use super::text_of;
 use super::told::in_one_line;
 use crate::net::target::TargetError;
+use crate::net::tls::client::TlsError;
+use crate::net::tls::trust::Distrust;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,27 @@ pub enum Failure {
         /// What was wrong.
         why: String,
     },
+    /// The other side takes no TLS.
+    #[error("no TLS at {at}: {why}")]
+    NoTls {
+        /// Host and port.
+        at: String,
+        /// What it does instead.
+        why: String,
+        /// Whether to try plain HTTP makes sense.
+        plain: bool,
+    },
+    /// Their TLS and ours don't fit.
+    #[error("can't reach {at}: {why}")]
+    Tls {
+        /// Host and port.
+        at: String,
+        /// OpenSSL's words.
+        why: String,
+    },
+    /// The other side is not to be believed.
+    #[error(transparent)]
+    Distrust(#[from] Distrust),
     /// An error status.
     #[error("the endpoint answered {status}{}", told(title, retry_after))]
     Status {
@@ -77,8 +102,13 @@ pub enum Failure {
 impl Failure {
     /// What a person may try.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Cow<'static, str> {
+        let hint = match self {
+            Self::Distrust(distrust) => return distrust.hint().into(),
+            Self::NoTls { .. } => "start the other side with --tls or --lan, or write http://",
+            Self::Tls { .. } => {
+                "is there a current HTTPS server at this port? http:// is unencrypted"
+            }
             Self::Unresolved { .. } => "check the name, or use an address",
             Self::Refused { .. } => {
                 "start `halloo listen` there (with --bind 0.0.0.0:8080 for other computers), \
@@ -91,8 +121,9 @@ impl Failure {
             Self::Broken { .. } | Self::NoAnswer(_) | Self::Redirect(_) => {
                 "is there a WHIP endpoint at this URL? halloo's is http://HOST:8080/whip"
             }
-            Self::Target(_) => "call the address it sends to yourself, over http",
-        }
+            Self::Target(_) => "call the address it sends to yourself",
+        };
+        hint.into()
     }
 }
 
@@ -125,6 +156,9 @@ pub(super) fn connection_failure(url: &Uri, error: &hyper_util::client::legacy::
     let mut innermost = error.to_string();
     while let Some(inner) = cause {
         innermost = inner.to_string();
+        if let Some(failure) = inner.downcast_ref().and_then(|error| secure_failure(url, error)) {
+            return failure;
+        }
         if let Some(system) = inner.downcast_ref::<io::Error>() {
             match system.kind() {
                 io::ErrorKind::ConnectionRefused => return Failure::Refused { at: at(url) },
@@ -137,6 +171,24 @@ pub(super) fn connection_failure(url: &Uri, error: &hyper_util::client::legacy::
     match error.is_connect() {
         true => Failure::Unreachable { at: at(url), why: innermost },
         false => Failure::Broken { at: at(url), why: innermost },
+    }
+}
+
+/// What was wrong after TCP's part was done.
+fn secure_failure(url: &Uri, error: &ConnectError) -> Option<Failure> {
+    let at = at(url);
+    match error {
+        ConnectError::Tls { error: TlsError::PlainHttp, .. } => {
+            let why = TlsError::PlainHttp.to_string();
+            Some(Failure::NoTls { at, why, plain: true })
+        }
+        ConnectError::Tls { error: TlsError::NoTls, peer } => {
+            let plain = peer.ip().to_canonical().is_loopback();
+            Some(Failure::NoTls { at, why: TlsError::NoTls.to_string(), plain })
+        }
+        ConnectError::Tls { error, .. } => Some(Failure::Tls { at, why: error.to_string() }),
+        ConnectError::Distrust(distrust) => Some(Failure::Distrust(distrust.clone())),
+        ConnectError::Tcp(_) | ConnectError::Io(_) => None,
     }
 }
 
