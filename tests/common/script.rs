@@ -109,6 +109,26 @@ pub fn python(name: &str, packages: &[&str]) -> PathBuf {
     folder.join("bin/python")
 }
 
+/// The unpacked source package of a package of PyPI, `name==version`.
+pub fn python_source(name: &str, package: &str) -> PathBuf {
+    environment(name, &[package], |folder| {
+        // The installer of a virtual environment, as above. Only of this package the source is wanted,
+        // not of what it takes to look into it.
+        let (venv, archives) = (folder.join("venv"), folder.join("archives"));
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv), "python3-venv");
+        let bare = package.split("==").next().unwrap();
+        let mut pip = Command::new(venv.join("bin/python"));
+        pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", bare]);
+        run(pip.arg("--dest").arg(&archives).arg(package), "python3-venv");
+        let archive = std::fs::read_dir(archives).unwrap().next().unwrap().unwrap().path();
+        let mut tar = Command::new("tar");
+        run(
+            tar.args(["-xz", "--strip-components=1", "-f"]).arg(archive).arg("-C").arg(folder),
+            "tar",
+        );
+    })
+}
+
 /// A folder under `target/peers/`, filled by `make` unless it holds just that list already.
 fn environment(name: &str, list: &[&str], make: impl FnOnce(&Path)) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
