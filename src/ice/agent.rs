@@ -10,11 +10,13 @@
 //! - `agent/request.rs`: a check of theirs comes in: is it genuine, who is in charge, check back.
 //! - `agent/response.rs`: an answer comes in: whose, is it genuine, what does it prove.
 //! - `agent/advance.rs`: what is due now: repetitions, the next check, the choice, consent, the state.
+//! - `agent/gathering.rs`: servers: reflexive and relayed candidates, and what goes by a relay.
 //! - `agent/report.rs`: what can be asked of the agent.
 //!
 //! The state and its arrows: `state.rs`. A pair's: `pair.rs`.
 
 mod advance;
+mod gathering;
 mod remote;
 mod report;
 mod request;
@@ -33,12 +35,14 @@ use super::check::Checks;
 use super::checklist::Checklist;
 use super::consent::Consent;
 use super::credentials::Credentials;
-use super::interface::{Config, Dropped, Event, Input, Output, Role};
+use super::gather::Gatherer;
+use super::interface::{Config, Dropped, Event, Input, Output, Policy, Role};
 use super::message::Outgoing;
 use super::pair::PairId;
 use super::session::Session;
 use super::state::{Signal, State};
 use crate::time::Instant;
+pub use gathering::Arrival;
 use request::Early;
 use restart::Before;
 
@@ -68,6 +72,9 @@ pub struct Agent {
 
     locals: Locals,
     gathering: Gathering,
+    gatherer: Gatherer,
+    gatherer_due: Option<Instant>,
+    told_gathered: bool,
     remotes: Remotes,
     remote_done: bool,
     /// Candidates whose address isn't known yet, and under which name it is looked up.
@@ -113,6 +120,9 @@ impl Agent {
             started: None,
             locals: Locals::default(),
             gathering: Gathering::Running,
+            gatherer: Gatherer::default(),
+            gatherer_due: None,
+            told_gathered: false,
             remotes: Remotes::new(config.max_remote_candidates),
             remote_done: false,
             names: Vec::new(),
@@ -145,7 +155,15 @@ impl Agent {
                 self.on_datagram(path, canonical(from), bytes);
             }
             Input::Timer => {}
-            Input::LocalCandidate { path, addr } => self.on_local_candidate(path, canonical(addr)),
+            Input::LocalCandidate { .. } if self.config.policy == Policy::Relay => {}
+            Input::LocalCandidate { path, addr } => {
+                self.on_local_candidate(path, canonical(addr));
+                self.add_public_addresses(path);
+                self.ask_servers();
+            }
+            Input::StunServer(server) => self.on_stun_server(server),
+            Input::RelaySocket(socket) => self.on_relay_socket(socket),
+            Input::RelayDisconnected(path) => self.gatherer.forget(self.now, path),
             Input::LocalCandidatesDone => self.gathering = Gathering::Done,
             Input::RemoteCredentials(credentials) => self.on_remote_credentials(credentials),
             Input::RemoteLite => {
@@ -169,19 +187,13 @@ impl Agent {
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
-        while let Some(outgoing) = self.outgoing.pop_front() {
-            let (path, to) = outgoing.route();
-            let session = |number| find_session(&self.session, self.previous.as_ref(), number);
-            if outgoing.write(&mut self.datagram, session).is_some() {
-                return Output::Transmit { path, to, bytes: &self.datagram };
-            }
-        }
-        Output::Timeout(self.due())
+        let due = self.due();
+        self.next_datagram().unwrap_or(Output::Timeout(due))
     }
 
     fn on_datagram(&mut self, path: super::PathId, from: std::net::SocketAddr, bytes: &[u8]) {
         use crate::stun::{Class, IntegrityError, Message, Method};
-        if self.locals.base_of(path).is_none() {
+        if self.locals.base_of(path, from.ip()).is_none() {
             self.dropped.unknown_path += 1;
             return;
         }
@@ -202,6 +214,10 @@ impl Agent {
         }
         match message.class() {
             Class::Request => self.on_request(path, from, &message),
+            Class::Success | Class::Error if self.gatherer.awaits(message.id()) => {
+                let found = self.gatherer.on_response(self.now, path, &message);
+                found.into_iter().for_each(|found| self.on_found(found));
+            }
             Class::Success | Class::Error => self.on_response(path, from, &message),
             Class::Indication => self.dropped.ignored_messages += 1,
         }
@@ -213,6 +229,8 @@ impl Agent {
         self.checks.clear();
         self.outgoing.clear();
         self.set_consent(None);
+        self.gatherer.close(self.now);
+        self.pump_gatherer();
     }
 
     /// Moves the state, and tells.

@@ -139,18 +139,25 @@ impl Local {
     }
 }
 
-/// Gives out foundations: the same number for the same kind, base address and transport
-/// (RFC 8445 section 5.1.1.3). Server addresses join the key when there are servers.
+/// Gives out foundations: the same number for the same origin (RFC 8445 section 5.1.1.3).
 #[derive(Debug, Default)]
-pub(super) struct Foundations(Vec<(Kind, IpAddr, Transport)>);
+pub(super) struct Foundations(Vec<Origin>);
+
+/// What candidates of one foundation have in common. All of ours are UDP, so that is no part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) kind: Kind,
+    pub(super) base: IpAddr,
+    /// The server that it was learnt from.
+    pub(super) server: Option<IpAddr>,
+}
 
 impl Foundations {
-    /// The foundation of a candidate of this `kind` with a base on `ip`.
-    pub(super) fn of(&mut self, kind: Kind, ip: IpAddr, transport: Transport) -> String {
-        let key = (kind, ip, transport);
-        let known = self.0.iter().position(|other| *other == key);
+    /// The foundation of candidates of this origin.
+    pub(super) fn of(&mut self, origin: Origin) -> String {
+        let known = self.0.iter().position(|other| *other == origin);
         let index = known.unwrap_or_else(|| {
-            self.0.push(key);
+            self.0.push(origin);
             self.0.len() - 1
         });
         (index + 1).to_string()
@@ -245,11 +252,16 @@ mod tests {
     fn foundations_are_equal_exactly_when_what_they_stand_for_is() {
         // rfc8445-5.1.1.3-1
         let mut foundations = Foundations::default();
-        let mut of = |kind, text| foundations.of(kind, ip(text), Transport::Udp);
-        let first = of(Kind::Host, "192.0.2.1");
-        assert_eq!(of(Kind::Host, "192.0.2.1"), first);
-        assert_ne!(of(Kind::Host, "192.0.2.2"), first);
-        assert_ne!(of(Kind::PeerReflexive, "192.0.2.1"), first);
+        let mut of = |kind, base, server: Option<&str>| {
+            foundations.of(Origin { kind, base: ip(base), server: server.map(ip) })
+        };
+        let first = of(Kind::Host, "192.0.2.1", None);
+        assert_eq!(of(Kind::Host, "192.0.2.1", None), first);
+        assert_ne!(of(Kind::Host, "192.0.2.2", None), first);
+        assert_ne!(of(Kind::PeerReflexive, "192.0.2.1", None), first);
+        let reflexive = of(Kind::ServerReflexive, "192.0.2.1", Some("203.0.113.1"));
+        assert_ne!(of(Kind::ServerReflexive, "192.0.2.1", Some("203.0.113.2")), reflexive);
+        assert_eq!(of(Kind::ServerReflexive, "192.0.2.1", Some("203.0.113.1")), reflexive);
     }
 
     #[test]

@@ -8,13 +8,17 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::candidate::{
-    COMPONENT, Candidate, Foundations, Kind, Local, PathId, Preferences, Transport, is_reachable,
-    priority, with_type,
+    COMPONENT, Candidate, Foundations, Kind, Local, Origin, PathId, Preferences, Transport,
+    is_reachable, priority, with_type,
 };
 use super::pair::{LocalId, RemoteId};
+use super::server::ServerTransport;
 
 /// Peer-reflexive candidates of either side, beside the others.
 const MAX_REFLEXIVE: usize = 16;
+
+/// Between the local preferences of relays by one transport and by the next.
+const RELAY_STEP: u16 = 1 << 14;
 
 /// Ours.
 #[derive(Debug, Default)]
@@ -23,6 +27,8 @@ pub(super) struct Locals {
     next_id: usize,
     foundations: Foundations,
     preferences: Preferences,
+    /// Of relays over UDP, TCP and TLS.
+    relay_preferences: [Preferences; 3],
 }
 
 impl Locals {
@@ -39,9 +45,11 @@ impl Locals {
         self.iter().filter(|(_, local)| local.is_base())
     }
 
-    /// What datagrams of this path are addressed to.
-    pub(super) fn base_of(&self, path: PathId) -> Option<(LocalId, &Local)> {
-        self.bases().find(|(_, local)| local.path == path)
+    /// What datagrams of this path are addressed to, if they come from an address of this family: a relay
+    /// may have lent us one of each.
+    pub(super) fn base_of(&self, path: PathId, from: IpAddr) -> Option<(LocalId, &Local)> {
+        let mut bases = self.bases();
+        bases.find(|(_, local)| local.path == path && local.base.is_ipv4() == from.is_ipv4())
     }
 
     /// A bound socket; `None` if its address is a candidate already or can't be one.
@@ -53,7 +61,8 @@ impl Locals {
         }
         let local_preference = self.preferences.next(addr.ip());
         let priority = priority(Kind::Host.type_preference(), local_preference, COMPONENT);
-        Some(self.push(Kind::Host, path, addr, addr, priority))
+        let origin = Origin { kind: Kind::Host, base: addr.ip(), server: None };
+        Some(self.push(origin, path, (addr, addr), None, priority))
     }
 
     /// What the other side saw us as, through this base: one of our candidates, perhaps a new one
@@ -69,7 +78,81 @@ impl Locals {
         if self.iter().filter(|(_, local)| is_reflexive(local)).count() >= MAX_REFLEXIVE {
             return None;
         }
-        Some(self.push(Kind::PeerReflexive, path, mapped, base_addr, priority))
+        let origin = Origin { kind: Kind::PeerReflexive, base: base_addr.ip(), server: None };
+        Some(self.push(origin, path, (mapped, base_addr), Some(base_addr), priority))
+    }
+
+    /// What a server saw this base as. `None` if that is known already (rfc8445-5.1.3-1), or there are too many.
+    pub(super) fn add_reflexive(
+        &mut self,
+        base: LocalId,
+        server: IpAddr,
+        addr: SocketAddr,
+    ) -> Option<LocalId> {
+        let base = self.get(base)?;
+        let (path, base_addr) = (base.path, base.base);
+        let wanted = with_type(base.candidate.priority, Kind::ServerReflexive);
+        let same = self.list.iter().position(|(_, local)| local.candidate.addr == addr);
+        let is_met = |place: usize| {
+            self.list.get(place).is_some_and(|(_, local)| {
+                local.candidate.kind == Kind::PeerReflexive && local.base == base_addr
+            })
+        };
+        let kinds = self.iter().map(|(_, local)| local.candidate.kind);
+        let too_many = kinds.filter(|kind| *kind == Kind::ServerReflexive).count() >= MAX_REFLEXIVE;
+        if same.is_some_and(|place| !is_met(place)) || too_many || !is_reachable(addr) {
+            return None;
+        }
+        let priority = self.unused(wanted);
+        let server = Some(server);
+        let origin = Origin { kind: Kind::ServerReflexive, base: base_addr.ip(), server };
+        if let Some((id, met)) = same.and_then(|place| self.list.get_mut(place)) {
+            // A check had shown it before; now it gets its proper name.
+            met.candidate.kind = origin.kind;
+            met.candidate.priority = priority;
+            met.candidate.foundation = self.foundations.of(origin);
+            return Some(*id);
+        }
+        Some(self.push(origin, path, (addr, base_addr), Some(base_addr), priority))
+    }
+
+    /// An address that a TURN server has lent us; `related` is what may be told of ours. `None` if it is
+    /// known (rfc8445-5.1.1.2-3). Relays by UDP come before those by TCP, for a stream that lost a packet delays all
+    /// that follow, and those by TLS come last.
+    pub(super) fn add_relayed(
+        &mut self,
+        path: PathId,
+        (server, transport): (IpAddr, ServerTransport),
+        addr: SocketAddr,
+        related: SocketAddr,
+    ) -> Option<LocalId> {
+        let known = self.iter().any(|(_, local)| local.candidate.addr == addr);
+        if known || !is_reachable(addr) {
+            return None;
+        }
+        let [udp, tcp, tls] = &mut self.relay_preferences;
+        let (preferences, below) = match transport {
+            ServerTransport::Udp => (udp, 0),
+            ServerTransport::Tcp => (tcp, RELAY_STEP),
+            ServerTransport::Tls => (tls, 2 * RELAY_STEP),
+        };
+        let local_preference = preferences.next(addr.ip()).saturating_sub(below);
+        let wanted = priority(Kind::Relayed.type_preference(), local_preference, COMPONENT);
+        let priority = self.unused(wanted);
+        let origin = Origin { kind: Kind::Relayed, base: addr.ip(), server: Some(server) };
+        Some(self.push(origin, path, (addr, addr), Some(related), priority))
+    }
+
+    /// The relay by this path is gone.
+    pub(super) fn forget_relayed(&mut self, path: PathId) {
+        self.list.retain(|(_, local)| local.path != path || local.candidate.kind != Kind::Relayed);
+    }
+
+    /// The next lower priority that no candidate has (rfc8445-5.1.2-1).
+    fn unused(&self, wanted: u32) -> u32 {
+        let is_used = |priority| self.iter().any(|(_, local)| local.candidate.priority == priority);
+        let lower = std::iter::successors(Some(wanted), |priority| priority.checked_sub(1 << 8));
+        lower.take(self.list.len() + 1).find(|priority| !is_used(*priority)).unwrap_or(wanted)
     }
 
     /// Gives away what the other side saw: a new session.
@@ -89,13 +172,14 @@ impl Locals {
 
     fn push(
         &mut self,
-        kind: Kind,
+        origin: Origin,
         path: PathId,
-        addr: SocketAddr,
-        base: SocketAddr,
+        (addr, base): (SocketAddr, SocketAddr),
+        related: Option<SocketAddr>,
         priority: u32,
     ) -> LocalId {
-        let foundation = self.foundations.of(kind, base.ip(), Transport::Udp);
+        let kind = origin.kind;
+        let foundation = self.foundations.of(origin);
         let candidate = Candidate {
             foundation,
             component: COMPONENT,
@@ -103,7 +187,7 @@ impl Locals {
             priority,
             addr,
             kind,
-            related: (kind != Kind::Host).then_some(base),
+            related,
             tcp_type: None,
             ufrag: None,
         };

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use super::candidate::{Candidate, PathId};
 use super::credentials::Credentials;
+use super::gather::RelaySocket;
 use super::pair::{LocalId, PairFigures, PairId, PairState, RemoteId};
 use super::state::State;
 use crate::time::Instant;
+use crate::turn;
 
 /// Who chooses the pair (RFC 8445 section 6.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +49,20 @@ pub struct Config {
     pub max_pairs: usize,
     /// Remote candidates from signalling; peer-reflexive ones have a limit of their own.
     pub max_remote_candidates: usize,
+    /// Which candidates are shown and used.
+    pub policy: Policy,
+    /// Addresses at which each host candidate of their family can be reached as well, by the same port.
+    pub public_addresses: Vec<IpAddr>,
+}
+
+/// Which candidates are shown and used (W3C `RTCIceTransportPolicy`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Every one.
+    #[default]
+    All,
+    /// Relayed ones: the other side learns no address of ours.
+    Relay,
 }
 
 impl Config {
@@ -65,6 +81,8 @@ impl Config {
             patience: Self::PATIENCE,
             max_pairs: 100,
             max_remote_candidates: 64,
+            policy: Policy::All,
+            public_addresses: Vec::new(),
         }
     }
 }
@@ -91,6 +109,12 @@ pub enum Input<'a> {
         /// Its address.
         addr: SocketAddr,
     },
+    /// A STUN server: every host base asks it where it sees us.
+    StunServer(SocketAddr),
+    /// A socket to a TURN server: it is asked for an address.
+    RelaySocket(RelaySocket),
+    /// A relay's stream broke, or its socket is of no use.
+    RelayDisconnected(PathId),
     /// No more sockets in this session.
     LocalCandidatesDone,
     /// The other side's ufrag and pwd. Different ones than before are the other side's ICE restart:
@@ -154,6 +178,17 @@ pub enum Event {
     Role(Role),
     /// A candidate of ours, to be told to the other side.
     LocalCandidate(Candidate),
+    /// No candidate of ours can come any more.
+    Gathered,
+    /// This STUN server doesn't answer.
+    ServerSilent(SocketAddr),
+    /// The allocation by this socket is no more, or never was; the socket has served its purpose.
+    RelayEnded {
+        /// The socket.
+        path: PathId,
+        /// Why.
+        ended: turn::Ended,
+    },
     /// Look this name up and answer with [`Input::NameResolved`]. Nothing waits for it.
     NameToResolve(String),
     /// [`super::Agent::send_pair`] changed.
@@ -211,6 +246,8 @@ pub struct PairReport<'a> {
 pub struct Dropped {
     /// Not STUN, or wrong inside, or with a wrong FINGERPRINT.
     pub malformed: u64,
+    /// Came in by a relay's socket, and not from the relay.
+    pub not_the_relay: u64,
     /// Came in by a path that no candidate of ours has.
     pub unknown_path: u64,
     /// Requests without USERNAME or MESSAGE-INTEGRITY (answered 400).

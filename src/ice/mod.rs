@@ -3,7 +3,7 @@
 //! RFC 8445 (full agent), trickled candidates by RFC 8838, consent by RFC 7675, patience by RFC 8863,
 //! order of address families by RFC 8421; vectors: RFC 8445's formulas. Left out: being ICE-lite,
 //! because lite agents are for servers with public addresses; renomination, because it is an expired
-//! draft. Reflexive and relayed candidates of our own, and TCP, are not gathered here.
+//! draft. TCP towards the other side is left out, too.
 //!
 //! Both sides list the addresses at which they may be reached: their [candidates](Candidate). Every
 //! one of ours with every one of theirs makes a pair ([`PairState`]). Pairs are checked in order of
@@ -28,7 +28,7 @@
 //! ```
 //!
 //! Read first: `candidate.rs`, `pair.rs`, `checklist.rs`: what is checked, and when. Then `check.rs`,
-//! `nominate.rs`, `consent.rs`; and `agent.rs`, which joins them. Next layer: [`crate::dtls_srtp`].
+//! `nominate.rs`, `consent.rs`; `server.rs` and `gather.rs`: servers that help; and `agent.rs`, which joins them. Next layer: [`crate::dtls_srtp`].
 
 mod agent;
 mod candidate;
@@ -37,6 +37,7 @@ mod check;
 mod checklist;
 mod consent;
 mod credentials;
+mod gather;
 mod interface;
 mod message;
 mod nominate;
@@ -46,10 +47,13 @@ mod server;
 mod session;
 mod state;
 
-pub use agent::Agent;
+pub use agent::{Agent, Arrival};
 pub use candidate::{COMPONENT, Candidate, Kind, PathId, TcpType, Transport, priority};
 pub use credentials::Credentials;
-pub use interface::{Config, Dropped, Event, Input, Output, PairReport, Role, SelectedPair};
+pub use gather::RelaySocket;
+pub use interface::{
+    Config, Dropped, Event, Input, Output, PairReport, Policy, Role, SelectedPair,
+};
 pub use pair::{LocalId, PairFigures, PairId, PairState, RemoteId, pair_priority};
 pub use recipient::Recipient;
 pub use server::{Purpose, Server, ServerError, ServerTransport};
@@ -57,3 +61,5 @@ pub use state::State;
 
 /// Names a request and its answer.
 pub use crate::stun::TransactionId;
+/// What the layer above has to know of relays.
+pub use crate::turn::{Ended as RelayEnd, HEADROOM, Reason as RelayReason, User as RelayUser};

@@ -21,11 +21,12 @@ use rand::rngs::StdRng;
 use super::allocation::{Families, Signal, State};
 use super::channel::Channels;
 use super::data::{self, Content};
-use super::interface::{Carrier, Config, Dropped, Ended, Event, Input, Output};
+use super::interface::{Carrier, Config, Dropped, Ended, Event, Input, Output, User};
 use super::permission::Permissions;
 use super::reason::Reason;
 use super::transaction::{Purpose, Transaction};
 use crate::stun::TransactionId;
+use crate::stun::credential::LongTerm;
 use crate::stun::transaction::{
     Event as RequestEvent, Input as RequestInput, Output as RequestOutput,
 };
@@ -34,7 +35,8 @@ use crate::time::Instant;
 /// A client of one server, by one socket or stream.
 #[derive(Debug)]
 pub struct Client {
-    config: Config,
+    carrier: Carrier,
+    credential: Option<LongTerm>,
     rng: StdRng,
     /// The latest moment we were told.
     now: Instant,
@@ -58,9 +60,10 @@ impl Client {
     /// Asks for an allocation at once. `rng` must be seeded from the system's randomness (a fixed seed in
     /// tests): who guesses it can forge answers.
     #[must_use]
-    pub fn new(now: Instant, config: Config, rng: StdRng) -> Self {
+    pub fn new(now: Instant, config: &Config, rng: StdRng) -> Self {
         let mut client = Self {
-            config,
+            carrier: config.carrier,
+            credential: config.user.as_ref().map(User::credential),
             rng,
             now,
             state: State::Asking,
@@ -148,7 +151,7 @@ impl Client {
         if let Some(channel) = self.channels.number_of(self.now, peer) {
             let framing = data::on_channel(channel, bytes, start)?;
             bytes.get_mut(framing.begin..start)?.copy_from_slice(&framing.header);
-            if self.config.carrier == Carrier::Stream {
+            if self.carrier == Carrier::Stream {
                 bytes.resize(start + framing.length.next_multiple_of(4), 0);
             }
             return Some(framing.begin);
@@ -166,6 +169,12 @@ impl Client {
     #[must_use]
     pub fn may_send(&self, peer: SocketAddr) -> bool {
         self.state.is_open() && self.permissions.allow(self.now, peer.ip())
+    }
+
+    /// Whether there is an allocation.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state.is_open()
     }
 
     /// Whether a request with this id is ours, and its answer would be welcome.
@@ -214,8 +223,8 @@ impl Client {
 
     fn start(&mut self, purpose: Purpose) {
         let id = TransactionId::random(&mut self.rng);
-        let credential = self.config.credential.as_ref();
-        let carrier = self.config.carrier;
+        let credential = self.credential.as_ref();
+        let carrier = self.carrier;
         self.transactions.push(Transaction::new(self.now, purpose, id, carrier, credential));
     }
 

@@ -2,6 +2,7 @@
 //!
 //! [`super::Client`] takes an [`Input`] at a time and answers with [`Output`]s. Read next: `client.rs`.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::reason::Reason;
@@ -9,10 +10,10 @@ use crate::stun::credential::LongTerm;
 use crate::time::Instant;
 
 /// How a client is set up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Whose allocation it is; `None` for a server that lets everybody in.
-    pub credential: Option<LongTerm>,
+    pub user: Option<User>,
     /// What lies between us and the server.
     pub carrier: Carrier,
 }
@@ -21,7 +22,32 @@ impl Config {
     /// With a user and a password, which nothing prints.
     #[must_use]
     pub fn new(username: &str, password: &str, carrier: Carrier) -> Self {
-        Self { credential: Some(LongTerm::new(username, password)), carrier }
+        Self { user: Some(User::new(username, password)), carrier }
+    }
+}
+
+/// Who we are to a server. The password is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    name: String,
+    password: String,
+}
+
+impl User {
+    /// As the server knows it.
+    #[must_use]
+    pub fn new(name: &str, password: &str) -> Self {
+        Self { name: name.to_owned(), password: password.to_owned() }
+    }
+
+    pub(super) fn credential(&self) -> LongTerm {
+        LongTerm::new(&self.name, &self.password)
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "User({}, secret)", self.name)
     }
 }
 

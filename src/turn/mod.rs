@@ -26,7 +26,7 @@
 //! use rand::{SeedableRng, rngs::StdRng};
 //!
 //! let config = Config::new("user", "password", Carrier::Datagrams);
-//! let mut client = Client::new(Instant::ZERO, config, StdRng::seed_from_u64(1));
+//! let mut client = Client::new(Instant::ZERO, &config, StdRng::seed_from_u64(1));
 //! let Output::Transmit(allocate) = client.poll_output() else { panic!() };
 //! assert_eq!(allocate[..2], [0, 3]);
 //! ```
@@ -47,5 +47,5 @@ mod transaction;
 pub use channel::ChannelData;
 pub use client::Client;
 pub use data::HEADROOM;
-pub use interface::{Carrier, Config, Dropped, Ended, Event, Input, Output};
+pub use interface::{Carrier, Config, Dropped, Ended, Event, Input, Output, User};
 pub use reason::{Reason, Refusal};

@@ -72,7 +72,7 @@ fn a_wrong_password_is_told_after_one_try() {
 
 #[test]
 fn without_a_name_the_server_is_not_asked_twice() {
-    let config = Config { credential: None, carrier: Carrier::Datagrams };
+    let config = Config { user: None, carrier: Carrier::Datagrams };
     let mut table = Table::with(config);
     table.run();
     assert_eq!(table.seen.len(), 1);
@@ -81,7 +81,7 @@ fn without_a_name_the_server_is_not_asked_twice() {
 
 #[test]
 fn a_server_that_lets_everybody_in_is_believed_without_proof() {
-    let config = Config { credential: None, carrier: Carrier::Datagrams };
+    let config = Config { user: None, carrier: Carrier::Datagrams };
     let mut table = Table::with(config);
     table.acts.push_back(Act::Forge);
     table.run();
@@ -161,4 +161,13 @@ fn a_silent_server_is_asked_seven_times_on_udp_and_once_on_a_stream() {
         assert_eq!(failed(&table), &Reason::Silent);
         assert_eq!(table.seen.len(), asked, "{carrier:?}");
     }
+}
+
+#[test]
+fn nothing_prints_the_password() {
+    let config = Config::new("alice", "s3cret", Carrier::Datagrams);
+    let mut table = Table::with(config.clone());
+    table.run();
+    let shown = format!("{config:?} {:?}", table.client);
+    assert!(shown.contains("alice") && !shown.contains("s3cret"), "{shown}");
 }

@@ -119,7 +119,7 @@ impl Table {
 
     pub fn with(config: Config) -> Self {
         Self {
-            client: Client::new(Instant::ZERO, config, StdRng::seed_from_u64(7)),
+            client: Client::new(Instant::ZERO, &config, StdRng::seed_from_u64(7)),
             now: Instant::ZERO,
             realm: "example.org",
             nonce: "nonce one",

@@ -13,12 +13,13 @@ use super::super::message::Outgoing;
 use super::super::nominate::{Choice, Expect, choose};
 use super::super::pair::PairId;
 use super::super::state::{Signal, State};
-use super::{Agent, Gathering};
+use super::Agent;
 use crate::stun::TransactionId;
 use crate::time::Instant;
 
 impl Agent {
     pub(super) fn advance(&mut self) {
+        self.gather();
         if self.state.is_alive() {
             self.repeat_checks();
             self.nominate();
@@ -32,8 +33,9 @@ impl Agent {
 
     /// The earliest moment at which [`Self::advance`] has something to do.
     pub(super) fn due(&self) -> Option<Instant> {
+        let gathering = self.gathering_due();
         if !self.state.is_alive() {
-            return None;
+            return gathering;
         }
         let next_check =
             (self.session.remote.is_some() && self.list.has_next()).then_some(self.next_slot);
@@ -42,10 +44,8 @@ impl Agent {
             _ => None,
         };
         let consent = self.consent.as_ref().map(|consent| consent.due(self.now));
-        [self.checks.due(), next_check, choice, consent, self.next_round(), self.fails_at()]
-            .into_iter()
-            .flatten()
-            .min()
+        let rounds = [self.next_round(), self.fails_at(), gathering];
+        [self.checks.due(), next_check, choice, consent].into_iter().chain(rounds).flatten().min()
     }
 
     fn repeat_checks(&mut self) {
@@ -78,7 +78,7 @@ impl Agent {
     }
 
     fn has_all_candidates(&self) -> bool {
-        self.gathering != Gathering::Running && self.remote_done
+        self.has_all_candidates_of_ours() && self.remote_done
     }
 
     /// Repeats the check of the chosen pair with USE-CANDIDATE. It doesn't wait for its turn: pacing

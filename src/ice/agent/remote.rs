@@ -25,12 +25,16 @@ impl Agent {
         }
         let Some(id) = self.locals.add_host(path, addr) else { return };
         self.gathering = Gathering::Running;
-        if let Some(local) = self.locals.get(id) {
-            self.events.push_back(Event::LocalCandidate(local.candidate.clone()));
-        }
+        self.announce(id);
         let remotes: Vec<RemoteId> = self.remotes.iter().map(|(remote, _)| remote).collect();
         for remote in remotes {
             self.pair(id, remote, Cause::Paired);
+        }
+    }
+
+    pub(super) fn announce(&mut self, id: LocalId) {
+        if let Some(local) = self.locals.get(id) {
+            self.events.push_back(Event::LocalCandidate(local.candidate.clone()));
         }
     }
 

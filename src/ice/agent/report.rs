@@ -44,7 +44,11 @@ impl Agent {
         let all = self.locals.iter().map(|(_, local)| &local.candidate);
         let mut announced: Vec<_> =
             all.filter(|candidate| candidate.kind != Kind::PeerReflexive).collect();
-        announced.sort_by_key(|candidate| std::cmp::Reverse(candidate.priority));
+        // An address that a person named in addition is how those get here who can't by the others.
+        let is_named =
+            |candidate: &Candidate| self.config.public_addresses.contains(&candidate.addr.ip());
+        announced
+            .sort_by_key(|candidate| (!is_named(candidate), std::cmp::Reverse(candidate.priority)));
         announced
     }
 
@@ -56,6 +60,12 @@ impl Agent {
     /// All of theirs in this session, for statistics.
     pub fn remote_candidates(&self) -> impl Iterator<Item = (RemoteId, &Candidate)> {
         self.remotes.iter()
+    }
+
+    /// Whether all candidates of ours are known.
+    #[must_use]
+    pub fn has_gathered(&self) -> bool {
+        self.has_all_candidates_of_ours()
     }
 
     /// Whether we choose.
@@ -90,7 +100,7 @@ impl Agent {
         let from = canonical(from);
         self.send_pair() == Some((path, from))
             || (self.state.is_alive()
-                && self.locals.base_of(path).is_some()
+                && self.locals.base_of(path, from.ip()).is_some()
                 && (self.remotes.at(from).is_some()
                     || self
                         .early
@@ -137,6 +147,7 @@ impl Agent {
     #[must_use]
     pub fn awaits(&self, id: TransactionId) -> bool {
         self.checks.find(id).is_some()
+            || self.gatherer.awaits(id)
             || self.consent.as_ref().is_some_and(|consent| consent.awaits(id))
     }
 

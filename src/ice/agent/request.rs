@@ -149,7 +149,7 @@ impl Agent {
         self.dropped.surplus_candidates += u64::from(remote.is_none());
         let new = remote.filter(|_| known.is_none() && !concluded);
         let id = known.or_else(|| {
-            let (local, _) = self.locals.base_of(checked.path)?;
+            let (local, _) = self.locals.base_of(checked.path, checked.from.ip())?;
             self.pair(local, new?, Cause::Checked)
         });
         let Some(id) = id else { return };

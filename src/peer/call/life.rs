@@ -83,6 +83,7 @@ impl Peer {
                     transport.agent.handle_input(now, unknown);
                 }
             }
+            ice::Event::Gathered | ice::Event::ServerSilent(_) | ice::Event::RelayEnded { .. } => {}
             ice::Event::Role(_) | ice::Event::SendPair(_) => {}
         }
     }

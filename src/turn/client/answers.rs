@@ -59,11 +59,11 @@ impl Client {
         if message.error_code().is_some_and(|error| challenges.contains(&error.code)) {
             // The realm is the server's name for where we are known: it has no reason to change, and
             // whoever changes it wants to see the password hashed with a realm of his choice.
-            let known = self.config.credential.as_ref().and_then(|known| known.realm());
+            let known = self.credential.as_ref().and_then(|known| known.realm());
             let is_same = message.realm().is_none_or(|realm| known == Some(realm));
             return self.state == State::Asking || is_same;
         }
-        match (transaction.proof, &mut self.config.credential) {
+        match (transaction.proof, &mut self.credential) {
             (Proof::None, _) | (_, None) => true,
             (Proof::Signed, Some(credential)) => credential.verify(message).is_ok(),
         }
@@ -71,7 +71,7 @@ impl Client {
 
     fn on_unproven(&mut self, mut transaction: Transaction) {
         self.dropped.unproven_answers += 1;
-        match self.config.carrier {
+        match self.carrier {
             Carrier::Datagrams => {
                 transaction.unproven = true;
                 self.transactions.push(transaction);
@@ -135,7 +135,7 @@ impl Client {
 
     /// The same again, in another transaction, signed with what the server asked for.
     fn on_challenge(&mut self, purpose: Purpose, message: &Message<'_>) {
-        let taken_up = match &mut self.config.credential {
+        let taken_up = match &mut self.credential {
             Some(credential) => credential.challenged(message).map_err(Reason::Credential),
             None => Err(Reason::NoCredential),
         };

@@ -1,0 +1,281 @@
+//! What servers found out becomes candidates, and relays carry what goes by them (RFC 8445 sections
+//! 5.1.1.2 and 5.1.3, RFC 8838 section 9).
+//!
+//! A reflexive candidate is one more name of its base: checks leave from the base. A relayed candidate is a
+//! base of its own, whose socket leads to the server: [`Agent::frame`] puts in front of a packet what the
+//! server needs, [`Agent::arrive`] says whose packet came from it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
+
+use super::super::candidate::{Kind, PathId, canonical};
+use super::super::gather::{Found, Passage, RelaySocket};
+use super::super::interface::{Event, Output, Policy};
+use super::super::pair::{LocalId, RemoteId};
+use super::Agent;
+use crate::time::Instant;
+use crate::turn;
+
+/// What a datagram is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// What it looks like: it came straight from whoever sent it.
+    Direct,
+    /// A peer's packet that a relay passed on: whose, and in which bytes.
+    Relayed(SocketAddr, Range<usize>),
+    /// The relay's own, and taken care of; or nothing that we want.
+    Consumed,
+}
+
+impl Agent {
+    /// A server to be asked where it sees us.
+    pub(super) fn on_stun_server(&mut self, server: SocketAddr) {
+        if self.config.policy == Policy::All && self.gatherer.add_server(canonical(server)) {
+            self.ask_servers();
+        }
+    }
+
+    /// A socket to a TURN server. One that talks UDP is asked where it sees our other sockets, too: the
+    /// answer costs nothing, and is all there is when it has no address left to lend
+    /// (rfc8445-5.1.1.2-4).
+    pub(super) fn on_relay_socket(&mut self, socket: RelaySocket) {
+        let (server, transport) = (socket.server, socket.transport);
+        self.gatherer.add_relay(socket);
+        if transport == super::super::server::ServerTransport::Udp {
+            self.on_stun_server(server);
+        }
+    }
+
+    /// Every host base asks every server.
+    pub(super) fn ask_servers(&mut self) {
+        if self.selected.is_some() {
+            return;
+        }
+        let hosts = self.locals.iter().filter(|(_, local)| local.candidate.kind == Kind::Host);
+        for (rank, (id, local)) in hosts.enumerate() {
+            self.gatherer.ask_from(id, local.path, local.base, rank);
+        }
+    }
+
+    /// Announces the addresses at which a person says we can be reached as well: those of a machine
+    /// whose router maps every port one to one, as clouds do.
+    pub(super) fn add_public_addresses(&mut self, path: PathId) {
+        let Some((base, local)) = self.locals.iter().find(|(_, local)| local.path == path) else {
+            return;
+        };
+        let addr = local.base;
+        if addr.ip().is_loopback() {
+            return;
+        }
+        let public = self.config.public_addresses.clone();
+        for ip in public.into_iter().filter(|ip| ip.is_ipv4() == addr.is_ipv4()) {
+            let seen_as = SocketAddr::new(ip, addr.port());
+            self.add_reflexive(base, ip, seen_as);
+        }
+    }
+
+    /// Whether [`Self::has_all_candidates`] is true for good; told once.
+    pub(super) fn gather(&mut self) {
+        let now = self.now;
+        self.gatherer.tick(now, &mut self.rng);
+        if self.selected.is_some() {
+            self.gatherer.conclude();
+        }
+        if self.state.is_alive() {
+            self.start_gathering_next();
+            self.open_relays();
+        }
+        self.pump_gatherer();
+        if !self.told_gathered && self.has_all_candidates_of_ours() {
+            self.told_gathered = true;
+            self.events.push_back(Event::Gathered);
+        }
+    }
+
+    /// One new request per Ta, checks included (RFC 8445 section 14.2).
+    fn start_gathering_next(&mut self) {
+        if self.now >= self.next_slot && self.gatherer.has_next() {
+            self.gatherer.start_next(self.now, &mut self.rng);
+            self.next_slot = self.now + self.config.pace;
+        }
+    }
+
+    /// When [`Self::gather`] has something to do.
+    pub(super) fn gathering_due(&self) -> Option<Instant> {
+        let waits = self.gatherer.has_next() && self.state.is_alive();
+        let next = waits.then_some(self.next_slot);
+        [next, self.gatherer_due].into_iter().flatten().min()
+    }
+
+    /// Every peer that a relayed base is paired with has to be permitted before it can be checked (rfc8445-7.2.1-1);
+    /// and once a pair is chosen, its packets get a channel (rfc8445-7.2.1-2).
+    fn open_relays(&mut self) {
+        let now = self.now;
+        for pair in self.list.pairs() {
+            if let Some(client) = self.gatherer.client(pair.path) {
+                client.handle_input(now, turn::Input::Permit(pair.to.ip()));
+            }
+        }
+        let chosen = self.selected.and_then(|id| self.list.get(id));
+        if let Some(pair) = chosen
+            && let Some(client) = self.gatherer.client(pair.path)
+        {
+            client.handle_input(now, turn::Input::Bind(pair.to));
+        }
+    }
+
+    /// Lets the machines below say what they have to say, until they are silent.
+    pub(super) fn pump_gatherer(&mut self) {
+        loop {
+            let (found, due) = self.gatherer.pump();
+            self.gatherer_due = due;
+            if found.is_empty() {
+                return;
+            }
+            found.into_iter().for_each(|found| self.on_found(found));
+        }
+    }
+
+    pub(super) fn on_found(&mut self, found: Found) {
+        match found {
+            Found::Reflexive { base, server, mapped } => {
+                self.add_reflexive(base, server.ip(), canonical(mapped));
+            }
+            Found::Unanswered(server) => self.events.push_back(Event::ServerSilent(server)),
+            Found::Relay(path, event) => self.on_relay_event(path, event),
+        }
+    }
+
+    fn add_reflexive(&mut self, base: LocalId, server: IpAddr, addr: SocketAddr) {
+        let is_late = self.selected.is_some();
+        if let Some(id) = self.locals.add_reflexive(base, server, addr)
+            && !is_late
+        {
+            self.announce(id);
+            self.reprioritize();
+        }
+    }
+
+    fn on_relay_event(&mut self, path: PathId, event: turn::Event) {
+        match event {
+            turn::Event::Allocated { relayed, mapped } => {
+                relayed.into_iter().for_each(|addr| self.add_relayed(path, addr, mapped));
+            }
+            turn::Event::Permitted(ip) => {
+                self.outgoing.extend(self.gatherer.release(path, ip));
+            }
+            turn::Event::Forbidden(ip, _) => {
+                self.gatherer.release(path, ip);
+                self.fail_pairs(|pair_path, to| pair_path == path && to.ip() == ip);
+            }
+            turn::Event::Ended(ended) => {
+                self.locals.forget_relayed(path);
+                self.fail_pairs(|pair_path, _| pair_path == path);
+                self.events.push_back(Event::RelayEnded { path, ended });
+            }
+        }
+    }
+
+    fn fail_pairs(&mut self, affected: impl Fn(PathId, SocketAddr) -> bool) {
+        let affected = self.list.pairs().iter().filter(|pair| affected(pair.path, pair.to));
+        let ids: Vec<_> = affected.map(|pair| pair.id).collect();
+        ids.into_iter().for_each(|id| self.fail(id));
+    }
+
+    fn add_relayed(&mut self, path: PathId, addr: SocketAddr, mapped: SocketAddr) {
+        let Some(socket) = self.gatherer.relay_socket(path) else { return };
+        let (server, transport) = (socket.server.ip(), socket.transport);
+        // What a relay hides must not be shown beside it (RFC 8828 section 5.2, mode 4).
+        let related = match self.config.policy {
+            Policy::All => canonical(mapped),
+            Policy::Relay if addr.is_ipv4() => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            Policy::Relay => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let added = self.locals.add_relayed(path, (server, transport), canonical(addr), related);
+        let Some(id) = added else { return };
+        if self.selected.is_none() {
+            self.announce(id);
+        }
+        let remotes: Vec<RemoteId> = self.remotes.iter().map(|(remote, _)| remote).collect();
+        for remote in remotes {
+            self.pair(id, remote, super::super::checklist::Cause::Paired);
+        }
+        self.open_relays();
+    }
+
+    /// What a datagram is, before anybody else looks at it: on a relay's path the relay's framing is
+    /// around it.
+    pub fn arrive(
+        &mut self,
+        now: Instant,
+        path: PathId,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Arrival {
+        let Some(socket) = self.gatherer.relay_socket(path) else { return Arrival::Direct };
+        if socket.server != canonical(from) {
+            self.dropped.not_the_relay += 1;
+            return Arrival::Consumed;
+        }
+        let Some(client) = self.gatherer.client(path) else { return Arrival::Consumed };
+        if let Some((peer, range)) = client.receive(now, datagram) {
+            return Arrival::Relayed(canonical(peer), range);
+        }
+        self.now = self.now.max(now);
+        self.pump_gatherer();
+        self.advance();
+        Arrival::Consumed
+    }
+
+    /// Frames a packet for its way from `path` to `to`, in place: it lies in `bytes` from `start` to the
+    /// end, with [`crate::turn::HEADROOM`] free in front. Says where to send it, and from which byte on;
+    /// `None` if it can't go.
+    pub fn frame(
+        &mut self,
+        path: PathId,
+        to: SocketAddr,
+        bytes: &mut Vec<u8>,
+        start: usize,
+    ) -> Option<(SocketAddr, usize)> {
+        let Some(socket) = self.gatherer.relay_socket(path) else { return Some((to, start)) };
+        let server = socket.server;
+        let begin = self.gatherer.client(path)?.wrap(to, bytes, start)?;
+        Some((server, begin))
+    }
+
+    /// The next message to a server, or check or answer to the other side.
+    pub(super) fn next_datagram(&mut self) -> Option<Output<'_>> {
+        if let Some((path, to, bytes)) = self.gatherer.next_outgoing() {
+            self.datagram = bytes;
+            return Some(Output::Transmit { path, to, bytes: &self.datagram });
+        }
+        while let Some(outgoing) = self.outgoing.pop_front() {
+            let (path, to) = outgoing.route();
+            let passage = self.gatherer.passage(path, to);
+            match passage {
+                Passage::Direct | Passage::Relayed => {}
+                Passage::Later => {
+                    self.gatherer.hold(outgoing);
+                    continue;
+                }
+                Passage::Closed => continue,
+            }
+            let session =
+                |number| super::find_session(&self.session, self.previous.as_ref(), number);
+            if outgoing.write(&mut self.datagram, session).is_none() {
+                continue;
+            }
+            if passage == Passage::Direct {
+                return Some(Output::Transmit { path, to, bytes: &self.datagram });
+            }
+            let framed = self.gatherer.frame(path, to, &self.datagram);
+            return framed.map(|(to, bytes)| Output::Transmit { path, to, bytes });
+        }
+        None
+    }
+
+    /// Whether no candidate of ours can still come.
+    pub(super) fn has_all_candidates_of_ours(&self) -> bool {
+        self.gathering != super::Gathering::Running && self.gatherer.is_idle()
+    }
+}
