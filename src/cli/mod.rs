@@ -1,6 +1,6 @@
 //! The command line: one file for each command.
 //!
-//! [`options`] says what can be asked, [`listen`], [`call`], [`tab`], [`paste`], [`myself`] and [`devices`] do it,
+//! [`options`] says what can be asked, [`listen`], [`call`], [`tab`], [`paste`], [`myself`], [`peers`] and [`devices`] do it,
 //! [`show`] tells what happens while they do: as lines for a person, or as JSON Lines with `--json`.
 //! What a command could not do is a [`Failure`]; [`main`] makes it two lines and an exit code.
 //!
@@ -21,6 +21,7 @@ pub mod myself;
 pub mod options;
 pub mod paper;
 pub mod paste;
+pub mod peers;
 mod pitch;
 pub mod show;
 mod signals;
@@ -79,6 +80,7 @@ fn obey(command: Command) -> Result<(), Failure> {
                 Target::Routes(routes) => run(call::run(options, routes)),
             }
         }
+        Command::Peers(options) => run(peers::run(options)),
         Command::Devices(options) => devices::run(&options),
         Command::Completions(options) => paper::completions(&options),
         Command::Man(options) => paper::man(&options),

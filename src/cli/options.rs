@@ -38,6 +38,9 @@ pub enum Command {
     /// Place a call.
     #[command(after_help = CALL_EXAMPLES)]
     Call(CallOptions),
+    /// List the halloos on this network that announce themselves.
+    #[command(after_help = PEERS_EXAMPLES)]
+    Peers(PeersOptions),
     /// List microphones and loudspeakers.
     #[command(after_help = DEVICES_EXAMPLES)]
     Devices(DevicesOptions),
@@ -67,6 +70,12 @@ Examples:
   halloo call localhost --input file:speech.wav --output file:heard.wav --duration 10
   halloo call localhost --impair loss=10%,burst=3,delay=80ms,seed=1";
 
+const PEERS_EXAMPLES: &str = "\
+Examples:
+  halloo listen --lan --name anna        announces itself, and on another computer:
+  halloo peers
+  halloo call anna";
+
 const DEVICES_EXAMPLES: &str = "\
 Examples:
   halloo devices
@@ -90,6 +99,7 @@ impl Command {
         match self {
             Self::Listen(options) => options.telling.loudness(),
             Self::Call(options) => options.telling.loudness(),
+            Self::Peers(options) => options.telling.loudness(),
             Self::Devices(options) => options.telling.loudness(),
             Self::Completions(_) | Self::Man(_) => Loudness::Normal,
         }
@@ -161,6 +171,20 @@ pub struct CallOptions {
     /// What the call is like.
     #[command(flatten)]
     pub media: MediaOptions,
+    /// What is told.
+    #[command(flatten)]
+    pub telling: TellingOptions,
+}
+
+/// `halloo peers`.
+#[derive(Debug, Args)]
+pub struct PeersOptions {
+    /// Look around for so many seconds
+    #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
+    pub duration: Duration,
+    /// Look only by this network interface (repeatable) [default: every usable one]
+    #[arg(long, value_name = "NAME")]
+    pub interface: Vec<String>,
     /// What is told.
     #[command(flatten)]
     pub telling: TellingOptions,

@@ -10,12 +10,14 @@
 //! this machine's addresses a call may use.
 //!
 //! Calls come in over HTTP by [`http_server`], which carries [`crate::signal`], and go out by
-//! [`http_client`] to a [`target`]; a [`secret`] may be asked for on the way. Both by [`tls`] where they
-//! leave the machine; what is remembered of it is in the [`data_folder`].
+//! [`http_client`] to a [`target`], which [`discovery`] may find on the local network; a [`secret`] may be
+//! asked for on the way. Both by [`tls`] where they leave the machine; what is remembered of it is in the
+//! [`data_folder`].
 //!
 //! Read first: [`driver`]. Then [`udp`], [`sound`]. Next layer: [`crate::cli`].
 
 pub mod data_folder;
+pub mod discovery;
 pub mod driver;
 pub mod http_client;
 pub mod http_server;
