@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::audio::{Channels, sink, source};
-use crate::net::driver;
+use crate::net::driver::{self, Mdns};
 use crate::net::impair::Impairment;
 use crate::net::secret::Secret;
 use crate::net::target::Target;
@@ -253,6 +253,9 @@ pub struct MediaOptions {
     /// One UDP port for the media of all calls [default: any free one]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub udp_port: Option<u16>,
+    /// Don't look up the .local names that browsers hide their addresses behind
+    #[arg(long)]
+    pub no_mdns: bool,
     /// Make the own network bad, both ways, repeatably:
     /// loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=1
     #[arg(long, value_name = "HOW")]
@@ -319,6 +322,7 @@ impl MediaOptions {
             interfaces: self.interface.clone(),
             udp_port: self.udp_port.unwrap_or(0),
             impair: self.impair,
+            mdns: if self.no_mdns { Mdns::Off } else { Mdns::On },
             duration: self.duration,
             ..driver::Options::default()
         }

@@ -62,7 +62,6 @@ fn json_line(neighbour: &Neighbour) -> String {
     Value::Object(line).to_string()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn no_network(error: crate::net::discovery::DiscoveryError) -> Failure {
     Failure::at(
         Step::Signalling,

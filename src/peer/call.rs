@@ -54,6 +54,8 @@ pub struct Peer {
     outbox: Outbox,
     happened: VecDeque<Happened>,
     events: VecDeque<Event>,
+    /// Of candidates of theirs, to be looked up.
+    names: VecDeque<String>,
     phase: Phase,
     /// Until then it has to be connected.
     patience: Option<Instant>,
@@ -104,6 +106,7 @@ impl Peer {
             outbox: Outbox::default(),
             happened: VecDeque::new(),
             events: VecDeque::new(),
+            names: VecDeque::new(),
             phase: Phase::New,
             patience: None,
             left: None,
@@ -130,6 +133,12 @@ impl Peer {
                     transport.agent.handle_input(now, ice::Input::LocalCandidatesDone);
                 }
             }
+            Input::NameResolved { name, addr } => {
+                if let Some(transport) = &mut self.transport {
+                    let resolved = ice::Input::NameResolved { name, addr };
+                    transport.agent.handle_input(now, resolved);
+                }
+            }
             Input::Close => self.hang_up(now),
         }
         self.settle(now);
@@ -142,8 +151,11 @@ impl Peer {
         {
             return Output::Transmit { path, to, bytes };
         }
-        match self.events.pop_front() {
-            Some(event) => Output::Event(event),
+        if let Some(event) = self.events.pop_front() {
+            return Output::Event(event);
+        }
+        match self.names.pop_front() {
+            Some(name) => Output::NameToResolve(name),
             None => Output::Timeout(self.timeout()),
         }
     }

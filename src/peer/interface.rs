@@ -1,6 +1,6 @@
 //! What a peer is told, and what it asks for: the types at its border.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::audio::Frame;
 use crate::ice::PathId;
@@ -32,6 +32,13 @@ pub enum Input<'a> {
     },
     /// No more sockets.
     LocalAddressesDone,
+    /// What became of [`Output::NameToResolve`].
+    NameResolved {
+        /// The name.
+        name: String,
+        /// Where it is, if anywhere.
+        addr: Option<IpAddr>,
+    },
     /// Hang up: RTCP BYE and close_notify come out, then [`Event::Ended`].
     Close,
 }
@@ -73,6 +80,9 @@ pub enum Output<'a> {
     },
     /// Tell whoever listens.
     Event(Event),
+    /// Look up this name of a candidate of theirs, and answer by [`Input::NameResolved`]. Nothing waits
+    /// for it.
+    NameToResolve(String),
     /// All done until this moment (`None`: until there is input).
     Timeout(Option<Instant>),
 }

@@ -231,6 +231,7 @@ impl Hand {
                     self.events.push(event);
                     continue;
                 }
+                Output::NameToResolve(name) => panic!("nobody named {name}"),
                 Output::Transmit { bytes, .. } => bytes.to_vec(),
             };
             any = true;

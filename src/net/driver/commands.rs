@@ -73,6 +73,10 @@ impl Driver {
                 reply(answer, Ok(()));
             }
             Command::Words(key, words) => self.words_came(key, words),
+            Command::NameResolved(key, name, addr) => {
+                self.hand_name(now, key, name, addr);
+                self.drain(now, key);
+            }
             Command::Shutdown(answer) => {
                 self.farewells.push(answer);
                 self.leave();

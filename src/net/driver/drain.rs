@@ -24,6 +24,7 @@ impl Driver {
                     has_ended |= matches!(event, Event::Ended { .. });
                     self.tell(now, key, event);
                 }
+                Output::NameToResolve(name) => self.resolve(now, key, name),
                 Output::Timeout(due) => {
                     self.timers.set((key, Which::Peer), &mut call.peer_deadline, due);
                     break;

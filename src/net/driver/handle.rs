@@ -3,6 +3,7 @@
 //! Each method sends one command to the loop and awaits the one answer. HTTP may be slow, or stop
 //! listening half way: the loop never waits for it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -72,6 +73,7 @@ pub(super) enum Command {
     SetMicrophone(Microphone, Answer<()>),
     /// What the thread of that name found.
     Words(CallKey, Option<Phrase>),
+    NameResolved(CallKey, String, Option<IpAddr>),
     Shutdown(Answer<()>),
 }
 

@@ -21,6 +21,7 @@ mod calls;
 mod commands;
 mod drain;
 mod handle;
+mod names;
 mod network;
 mod options;
 mod refusal;
@@ -35,6 +36,7 @@ mod words;
 pub use call::{CallState, CallSummary, Caller, TimedEvent};
 pub use call_id::{CallId, NotACallId};
 pub use handle::{Followed, Handle, Microphone, Reader};
+pub use names::Mdns;
 pub use options::Options;
 pub use refusal::Refusal;
 pub use renegotiate::{Applied, Exchanged, Offered};
@@ -52,6 +54,7 @@ use crate::net::world::World;
 use crate::peer::Router;
 use calls::{CallKey, Calls, Which};
 use handle::{Answer, Command};
+use names::Names;
 use network::Network;
 use run::Life;
 use timers::Timers;
@@ -75,6 +78,7 @@ struct Driver {
     next_command: Option<Command>,
     events: broadcast::Sender<(CallId, TimedEvent)>,
     phrases: Phrases,
+    names: Names,
     life: Life,
     /// Those who wait for the end.
     farewells: Vec<Answer<()>>,
@@ -116,6 +120,7 @@ pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
         world,
         certificate: Arc::new(certificate),
         phrases: Phrases::new(options.words, handle.commands.downgrade()),
+        names: Names::new(options.mdns, options.interfaces.clone(), handle.commands.downgrade()),
         network: Network::new(sockets, options.impair.as_ref()),
         options,
         router: Router::default(),

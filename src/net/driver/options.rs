@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::net::driver::Words;
+use crate::net::driver::{Mdns, Words};
 use crate::net::impair::Impairment;
 use crate::peer::config::Config;
 
@@ -23,6 +23,8 @@ pub struct Options {
     pub max_calls: usize,
     /// How long our own offer stays open without an answer.
     pub answer_within: Duration,
+    /// `--no-mdns`: whether `.local` candidates are looked up.
+    pub mdns: Mdns,
     /// Whether `connected` bears the words for the two people to compare.
     pub words: Words,
 }
@@ -37,6 +39,7 @@ impl Default for Options {
             duration: None,
             max_calls: 32,
             answer_within: Duration::from_secs(60),
+            mdns: Mdns::default(),
             words: Words::default(),
         }
     }

@@ -76,13 +76,7 @@ impl Peer {
                 let reason = "the other side has not answered for 30 s";
                 self.end(now, End::Failed { step: Step::Ice }, reason);
             }
-            ice::Event::NameToResolve(name) => {
-                // Nobody here looks names up; the other side's own checks make the pair.
-                if let Some(transport) = &mut self.transport {
-                    let unknown = ice::Input::NameResolved { name, addr: None };
-                    transport.agent.handle_input(now, unknown);
-                }
-            }
+            ice::Event::NameToResolve(name) => self.names.push_back(name),
             ice::Event::Gathered | ice::Event::ServerSilent(_) | ice::Event::RelayEnded { .. } => {}
             ice::Event::Role(_) | ice::Event::SendPair(_) => {}
         }
