@@ -256,6 +256,9 @@ pub struct MediaOptions {
     /// Don't look up the .local names that browsers hide their addresses behind
     #[arg(long)]
     pub no_mdns: bool,
+    /// Show random .local names instead of our own addresses; only this network can look them up
+    #[arg(long, conflicts_with = "no_mdns")]
+    pub mdns_candidates: bool,
     /// Make the own network bad, both ways, repeatably:
     /// loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=1
     #[arg(long, value_name = "HOW")]
@@ -322,7 +325,11 @@ impl MediaOptions {
             interfaces: self.interface.clone(),
             udp_port: self.udp_port.unwrap_or(0),
             impair: self.impair,
-            mdns: if self.no_mdns { Mdns::Off } else { Mdns::On },
+            mdns: match (self.no_mdns, self.mdns_candidates) {
+                (true, _) => Mdns::Off,
+                (false, true) => Mdns::Hide,
+                (false, false) => Mdns::On,
+            },
             duration: self.duration,
             ..driver::Options::default()
         }

@@ -85,7 +85,7 @@ impl Discovery {
     /// # Errors
     /// The system doesn't allow it.
     pub fn start(interfaces: &[String]) -> Result<Self, DiscoveryError> {
-        let addresses = addresses().map_err(|error| DiscoveryError(error.to_string()))?;
+        let addresses = addresses().map_err(DiscoveryError::new)?;
         let ours: BTreeSet<String> = usable(&addresses, interfaces)
             .into_iter()
             .filter(|(_, serves)| *serves == Serves::EveryCall)
@@ -108,6 +108,19 @@ impl Discovery {
         let name = label(name);
         let service = ServiceInfo::new(SERVICE, &name, &host, "", *port, &properties[..])?;
         Ok(self.daemon.register(service.enable_addr_auto())?)
+    }
+
+    /// Answers for this host name, without `.local`, with this address (the mDNS candidate draft, section
+    /// 3.1.1). It has to be a name that nobody else can have, so it isn't probed for.
+    ///
+    /// # Errors
+    /// The name can't be used.
+    pub fn host(&self, name: &str, ip: IpAddr) -> Result<(), DiscoveryError> {
+        // The library answers for hosts of services only.
+        let host = format!("{name}.local.");
+        let mut service = ServiceInfo::new(HOSTS, name, &host, ip, DISCARD, &[("", ""); 0][..])?;
+        service.set_requires_probe(false);
+        Ok(self.daemon.register(service)?)
     }
 
     /// Whoever announces itself from now on; those who are there already within a second or so.
@@ -186,6 +199,13 @@ impl Neighbour {
     }
 }
 
+impl DiscoveryError {
+    /// Because of this.
+    pub fn new(why: impl std::fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
 impl From<mdns_sd::Error> for DiscoveryError {
     fn from(error: mdns_sd::Error) -> Self {
         Self(error.to_string())
@@ -241,6 +261,9 @@ fn label(name: &str) -> String {
     label
 }
 
+/// Host names without a service; the port is one at which nobody is.
+const HOSTS: &str = "_halloo-host._udp.local.";
+const DISCARD: u16 = 9;
 /// A goodbye is one packet.
 const FAREWELL: Duration = Duration::from_millis(500);
 

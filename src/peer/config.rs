@@ -1,5 +1,7 @@
 //! What one call is to be like.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::audio::Channels;
@@ -19,6 +21,8 @@ pub struct Config {
     /// The call fails when it is not connected this long after both descriptions were there.
     /// More than [`Config::CONNECT_TIMEOUT`]: the other side may come late, so checks go on until then.
     pub connect_timeout: Duration,
+    /// `.local` names that are shown instead of our addresses; whoever has a name sees it resolved by mDNS.
+    pub hidden: BTreeMap<IpAddr, String>,
     /// Wall-clock time at [`crate::time::Instant::ZERO`], for sender reports and statistics.
     pub wall_clock: NtpTime,
 }
@@ -54,6 +58,7 @@ impl Default for Config {
             opus: OpusSettings::default(),
             sending: Sending::Frames,
             connect_timeout: Self::CONNECT_TIMEOUT,
+            hidden: BTreeMap::new(),
             wall_clock: NtpTime::from_unix(Duration::ZERO),
         }
     }

@@ -27,14 +27,15 @@
 
 mod fragment;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
 use crate::audio;
 use crate::dtls_srtp::{Certificate, HashAlgorithm};
-use crate::ice::{Agent, Credentials};
+use crate::ice::{self, Agent, Credentials};
 use crate::peer::config::Config;
 use crate::peer::translate;
 use crate::rtp::Ssrc;
@@ -94,6 +95,8 @@ pub(super) struct Negotiation {
     restarted_by: Option<Fragment>,
     /// Ufrags of theirs before the last restarts, the oldest first.
     retired: VecDeque<String>,
+    /// What our addresses are called instead.
+    hidden: BTreeMap<IpAddr, String>,
 }
 
 /// Our open offer.
@@ -148,7 +151,13 @@ impl Negotiation {
             latest: None,
             restarted_by: None,
             retired: VecDeque::new(),
+            hidden: config.hidden.clone(),
         }
+    }
+
+    /// A candidate as it may be shown.
+    pub(super) fn candidate_line(&self, candidate: &ice::Candidate) -> sdp::Candidate {
+        translate::candidate_line(candidate, &self.hidden)
     }
 
     /// What both sides know.
@@ -360,7 +369,8 @@ impl Negotiation {
         self.local.version += 1;
         (self.local.ice_ufrag, self.local.ice_pwd) = (ufrag, pwd);
         let candidates = agent.local_candidates().into_iter();
-        self.local.candidates = candidates.map(translate::candidate_line).collect();
+        self.local.candidates =
+            candidates.map(|candidate| self.candidate_line(candidate)).collect();
     }
 
     fn parameters(&self) -> Parameters<'_> {

@@ -6,7 +6,8 @@
 //! have to lie below all of them, in a place that knows nothing of sound; a new codec is a line in each
 //! `match` here instead, and the compiler asks for it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::audio;
 use crate::dtls_srtp::{Fingerprint, HashAlgorithm, Role};
@@ -15,8 +16,11 @@ use crate::rtp;
 use crate::sdp;
 use crate::sdp::candidate::{Address, Kind, TcpType, Transport};
 
-/// A candidate of ours as a line.
-pub(super) fn candidate_line(candidate: &ice::Candidate) -> sdp::Candidate {
+/// A candidate as a line, its address behind its name if it is a hidden one of ours.
+pub(super) fn candidate_line(
+    candidate: &ice::Candidate,
+    hidden: &BTreeMap<IpAddr, String>,
+) -> sdp::Candidate {
     let kind = match candidate.kind {
         ice::Kind::Host => Kind::Host,
         ice::Kind::ServerReflexive => Kind::ServerReflexive,
@@ -36,11 +40,23 @@ pub(super) fn candidate_line(candidate: &ice::Candidate) -> sdp::Candidate {
         component: candidate.component,
         transport,
         priority: candidate.priority,
-        address: Address::Ip(candidate.addr.ip()),
+        address: match hidden.get(&candidate.addr.ip()) {
+            Some(name) => Address::Name(name.clone()),
+            None => Address::Ip(candidate.addr.ip()),
+        },
         port: candidate.addr.port(),
         kind,
-        related: candidate.related.map(|addr| (Address::Ip(addr.ip()), addr.port())),
+        related: candidate.related.map(|addr| related(addr, hidden)),
         extensions: String::new(),
+    }
+}
+
+/// The base of a reflexive candidate; a hidden one is not told (RFC 8839 section 5.1).
+fn related(addr: SocketAddr, hidden: &BTreeMap<IpAddr, String>) -> (Address, u16) {
+    match addr.ip() {
+        ip if !hidden.contains_key(&ip) => (Address::Ip(ip), addr.port()),
+        IpAddr::V4(_) => (Address::Ip(Ipv4Addr::UNSPECIFIED.into()), 9),
+        IpAddr::V6(_) => (Address::Ip(Ipv6Addr::UNSPECIFIED.into()), 9),
     }
 }
 
@@ -175,7 +191,7 @@ mod tests {
         else {
             panic!("an address");
         };
-        assert_eq!(candidate_line(&read).to_string(), line);
+        assert_eq!(candidate_line(&read, &BTreeMap::new()).to_string(), line);
     }
 
     #[test]

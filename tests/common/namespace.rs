@@ -94,6 +94,22 @@ impl Namespaces {
         }
         Ok(made)
     }
+
+    /// Waits until the kernel calls both ends up, which is a moment after they were switched on. Whoever
+    /// only looks once, at its start, would see no network.
+    pub fn plugged_in(self) -> Self {
+        for side in [&self.left, &self.right] {
+            let is_up = || {
+                let mut show = Command::new("ip");
+                show.args(["-n", &side.name, "link", "show", "dev", &side.interface]);
+                String::from_utf8_lossy(&show.output().unwrap().stdout).contains("state UP")
+            };
+            // Nothing tells but `ip monitor`, whose beginning may be too late. Each look takes a
+            // millisecond or more.
+            assert!((0..10_000).any(|_| is_up()), "{} stays down", side.interface);
+        }
+        self
+    }
 }
 
 impl Drop for Namespaces {

@@ -184,12 +184,16 @@ impl Driver {
         config.wall_clock = self.world.ntp_at_start();
         config.sending = self.sound.sending();
         let rng = world::rng().map_err(|error| Refusal::System { detail: error.to_string() })?;
-        let mut peer = Peer::new(config, self.certificate.clone(), rng);
         // A network may have come since; that this fails is no reason to go without those we have.
         if let Err(error) = self.network.sockets.refresh() {
             tracing::warn!(%error, "new addresses are not used");
         }
-        for (path, addr) in self.network.sockets.serving(caller.signalling) {
+        let serving = self.network.sockets.serving(caller.signalling);
+        let addresses = serving.iter().map(|(_, addr)| addr.ip());
+        let hidden = self.names.hide(addresses);
+        config.hidden = hidden.map_err(|error| Refusal::System { detail: error.to_string() })?;
+        let mut peer = Peer::new(config, self.certificate.clone(), rng);
+        for (path, addr) in serving {
             peer.handle_input(now, Input::LocalAddress { path, addr });
         }
         peer.handle_input(now, Input::LocalAddressesDone);

@@ -1,5 +1,7 @@
-//! Addresses behind the `.local` names of candidates: browsers hide theirs, from pages without a
-//! microphone at least.
+//! `.local` names instead of addresses: theirs looked up, ours made up.
+//!
+//! The addresses behind the `.local` names of candidates: browsers hide theirs, at least from pages without a
+//! microphone.
 //!
 //! ```text
 //! Output::NameToResolve -> ask -> mDNS, at most 5 s -> Command::NameResolved -> Input::NameResolved
@@ -7,16 +9,21 @@
 //! No call waits for it: the other side's own checks usually make the pair first. Not asked for are names
 //! outside `.local` (whoever calls could make us ask any DNS server anything) and those of calls from this
 //! machine itself, whose checks need no help.
+//!
+//! Ours are hidden when somebody asks for it (`--mdns-candidates`): those on this network can still
+//! reach us, others see a random name. It lasts as long as the program.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::mpsc::WeakUnboundedSender;
 
-use crate::net::discovery::Discovery;
+use crate::net::discovery::{Discovery, DiscoveryError};
 use crate::net::driver::calls::CallKey;
 use crate::net::driver::handle::Command;
 use crate::net::driver::{Caller, Driver};
+use crate::net::world;
 use crate::peer::Input;
 use crate::time::Instant;
 
@@ -28,6 +35,8 @@ pub enum Mdns {
     On,
     /// `--no-mdns`
     Off,
+    /// `--mdns-candidates`: it is, and answers for names that stand for our own addresses.
+    Hide,
 }
 
 /// Who asks.
@@ -36,6 +45,8 @@ pub(super) struct Names {
     interfaces: Vec<String>,
     /// Begun with the first question: nobody should hear of us before.
     discovery: Option<Discovery>,
+    /// What our addresses are called.
+    hidden: BTreeMap<IpAddr, String>,
     /// Weak, because the driver ends when nobody holds a handle any more.
     answers: WeakUnboundedSender<Command>,
 }
@@ -46,7 +57,7 @@ impl Names {
         interfaces: Vec<String>,
         answers: WeakUnboundedSender<Command>,
     ) -> Self {
-        Self { mdns, interfaces, discovery: None, answers }
+        Self { mdns, interfaces, discovery: None, hidden: BTreeMap::new(), answers }
     }
 
     /// Asks; says whether an answer will come.
@@ -54,11 +65,7 @@ impl Names {
         if self.mdns == Mdns::Off || caller.is_local() || !is_hidden(name) {
             return false;
         }
-        if self.discovery.is_none() {
-            let discovery = Discovery::start(&self.interfaces);
-            self.discovery = discovery.map_err(|error| tracing::warn!("{error}")).ok();
-        }
-        let Some(discovery) = self.discovery.clone() else { return false };
+        let Some(discovery) = self.discovery() else { return false };
         let (answers, name) = (self.answers.clone(), name.to_owned());
         tokio::spawn(async move {
             let addr = discovery.resolve(&name, PATIENCE).await;
@@ -68,6 +75,51 @@ impl Names {
         });
         true
     }
+
+    /// What these addresses of ours are called, if they are not to be shown. An address that can't get a
+    /// name is not shown either.
+    pub(super) fn hide(
+        &mut self,
+        addresses: impl Iterator<Item = IpAddr>,
+    ) -> Result<BTreeMap<IpAddr, String>, DiscoveryError> {
+        if self.mdns == Mdns::Hide {
+            for ip in addresses.filter(|ip| !ip.is_loopback()) {
+                self.name(ip)?;
+            }
+        }
+        Ok(self.hidden.clone())
+    }
+
+    fn name(&mut self, ip: IpAddr) -> Result<(), DiscoveryError> {
+        if self.hidden.contains_key(&ip) {
+            return Ok(());
+        }
+        let label = unguessable_label()?;
+        let discovery = self.discovery().ok_or_else(|| DiscoveryError::new("no sockets"))?;
+        discovery.host(&label, ip)?;
+        self.hidden.insert(ip, format!("{label}.local"));
+        Ok(())
+    }
+
+    fn discovery(&mut self) -> Option<Discovery> {
+        if self.discovery.is_none() {
+            let discovery = Discovery::start(&self.interfaces);
+            self.discovery = discovery.map_err(|error| tracing::warn!("{error}")).ok();
+        }
+        self.discovery.clone()
+    }
+}
+
+/// A version 4 UUID (RFC 9562 section 5.4), as the draft wants it.
+fn unguessable_label() -> Result<String, DiscoveryError> {
+    let bits = world::unguessable().map_err(DiscoveryError::new)?;
+    let bits = u128::from_ne_bytes(bits) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let hex = format!("{bits:032x}");
+    let (time, rest) = hex.split_at(8);
+    let (mid, rest) = rest.split_at(4);
+    let (high, rest) = rest.split_at(4);
+    let (clock, node) = rest.split_at(4);
+    Ok(format!("{time}-{mid}-{high}-{clock}-{node}"))
 }
 
 impl Driver {
@@ -104,6 +156,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_made_up_name_is_a_uuid_of_version_4() {
+        let label = unguessable_label().unwrap();
+        let lengths: Vec<_> = label.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12], "{label}");
+        assert!(&label[14..15] == "4" && "89ab".contains(&label[19..20]), "{label}");
+        assert!(is_hidden(&format!("{label}.local")));
+        assert_ne!(label, unguessable_label().unwrap());
+    }
 
     #[test]
     fn only_hidden_names_are_asked_for() {

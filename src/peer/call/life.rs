@@ -61,13 +61,16 @@ impl Peer {
                 }
             }
             ice::Event::LocalCandidate(candidate) => {
-                let candidate = translate::candidate_text(&translate::candidate_line(&candidate));
+                let candidate =
+                    translate::candidate_text(&self.negotiation.candidate_line(&candidate));
                 self.events.push_back(Event::Candidate { side: Side::Local, candidate });
             }
             ice::Event::SelectedPair(pair) => {
                 self.events.push_back(Event::Pair {
-                    local: translate::candidate_text(&translate::candidate_line(&pair.local)),
-                    remote: translate::candidate_text(&translate::candidate_line(&pair.remote)),
+                    local: translate::candidate_text(&self.negotiation.candidate_line(&pair.local)),
+                    remote: translate::candidate_text(
+                        &self.negotiation.candidate_line(&pair.remote),
+                    ),
                     rtt: pair.round_trip_time.map_or(0.0, |rtt| rtt.as_secs_f64() * 1e3),
                 });
                 self.check_connected(now);

@@ -3,7 +3,6 @@
 
 use super::{NegotiateError, Negotiation};
 use crate::ice::{Agent, Credentials};
-use crate::peer::translate;
 use crate::sdp::answer::MAX_CANDIDATES;
 use crate::sdp::{Agreed, Attribute, Fragment, Media};
 
@@ -12,7 +11,8 @@ impl Negotiation {
     pub(in crate::peer) fn fragment(&self, agent: &Agent) -> Fragment {
         let Credentials { ufrag, pwd } = agent.local_credentials().clone();
         let mid = self.agreed.as_ref().and_then(|agreed| agreed.mid.clone());
-        let lines = agent.local_candidates().into_iter().map(translate::candidate_line);
+        let lines =
+            agent.local_candidates().into_iter().map(|candidate| self.candidate_line(candidate));
         let attributes = mid
             .map(Attribute::Mid)
             .into_iter()

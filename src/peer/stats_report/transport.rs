@@ -8,6 +8,7 @@ use crate::ice::{self, PairReport, PairState};
 use crate::peer::event::DtlsState;
 use crate::peer::stats::{self, Report, Stats};
 use crate::peer::transport::Transport;
+use crate::sdp;
 
 impl Facts<'_> {
     pub(super) fn transport(&self, transport: &Transport) -> stats::Transport {
@@ -43,12 +44,12 @@ impl Facts<'_> {
         let now = self.time(self.now);
         let ours = &agent.local_credentials().ufrag;
         for (id, candidate) in agent.every_local_candidate() {
-            let stats = candidate_stats(candidate, Some(ours));
+            let stats = candidate_stats(candidate, &self.line(candidate), Some(ours));
             report.insert(&local_id(id), now, Stats::LocalCandidate(stats));
         }
         let theirs = agent.remote_credentials().map(|credentials| &credentials.ufrag);
         for (id, candidate) in agent.remote_candidates() {
-            let stats = candidate_stats(candidate, theirs);
+            let stats = candidate_stats(candidate, &self.line(candidate), theirs);
             report.insert(&remote_id(id), now, Stats::RemoteCandidate(stats));
         }
     }
@@ -58,6 +59,10 @@ impl Facts<'_> {
             let stats = Stats::CandidatePair(self.pair(transport, &pair));
             report.insert(&pair_id(pair.id), self.time(self.now), stats);
         }
+    }
+
+    fn line(&self, candidate: &ice::Candidate) -> sdp::Candidate {
+        self.negotiation.candidate_line(candidate)
     }
 
     fn pair(&self, transport: &Transport, pair: &PairReport<'_>) -> stats::CandidatePair {
@@ -97,10 +102,15 @@ pub(super) fn certificate(der: &[u8]) -> Stats {
 }
 
 /// `ufrag` is that of the session, for candidates that don't name their own.
-fn candidate_stats(candidate: &ice::Candidate, ufrag: Option<&String>) -> stats::Candidate {
+/// `line` has the addresses as they may be shown.
+fn candidate_stats(
+    candidate: &ice::Candidate,
+    line: &sdp::Candidate,
+    ufrag: Option<&String>,
+) -> stats::Candidate {
     stats::Candidate {
         transport_id: TRANSPORT,
-        address: candidate.addr.ip().to_string(),
+        address: line.address.to_string(),
         port: candidate.addr.port(),
         protocol: match candidate.transport {
             ice::Transport::Udp => "udp",
@@ -109,8 +119,8 @@ fn candidate_stats(candidate: &ice::Candidate, ufrag: Option<&String>) -> stats:
         candidate_type: candidate.kind.name(),
         priority: candidate.priority,
         foundation: candidate.foundation.clone(),
-        related_address: candidate.related.map(|addr| addr.ip().to_string()),
-        related_port: candidate.related.map(|addr| addr.port()),
+        related_address: line.related.as_ref().map(|(address, _)| address.to_string()),
+        related_port: line.related.as_ref().map(|(_, port)| *port),
         username_fragment: candidate.ufrag.as_ref().or(ufrag).cloned(),
         tcp_type: candidate.tcp_type.map(|kind| match kind {
             ice::TcpType::Active => "active",
