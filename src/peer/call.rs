@@ -165,6 +165,7 @@ impl Peer {
         if self.phase == Phase::Ended {
             return frame.silence_it();
         }
+        self.receiver.rests = !self.negotiation.receives();
         let played = self.receiver.play(now, frame);
         if played == Played::Sound && !self.told.played {
             self.told.played = true;

@@ -23,6 +23,8 @@ pub(super) struct Receiver {
     stream: Option<Stream>,
     decoder: Option<Decoder>,
     level: audio::AudioLevel,
+    /// Whether nothing is to come, as on hold: what is missing isn't lost, and what is left isn't heard.
+    pub(super) rests: bool,
     /// Samples per channel that the listener fetched.
     pub(super) played: u64,
     pub(super) ignored: Ignored,
@@ -82,6 +84,7 @@ impl Receiver {
             // Without memory for a decoder nothing is heard; the call can still be sent.
             decoder: Decoder::new(Codec::Opus, channels).ok(),
             level: audio::AudioLevel::SILENT,
+            rests: false,
             played: 0,
             ignored: Ignored::default(),
         }
@@ -188,6 +191,9 @@ impl Receiver {
             frame.silence_it();
             return played;
         };
+        if self.rests {
+            stream.jitter.expect_silence();
+        }
         while !decoder.take(frame) {
             let made = match stream.jitter.next(now) {
                 Playout::Packet { payload, codec, duration, .. } => {
@@ -209,6 +215,9 @@ impl Receiver {
                 frame.silence_it();
                 break;
             }
+        }
+        if self.rests {
+            frame.silence_it();
         }
         self.level = frame.level();
         played

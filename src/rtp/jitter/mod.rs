@@ -291,6 +291,11 @@ impl JitterBuffer {
         Inserted::Kept
     }
 
+    /// The sender says nothing until its next packet: what is missing until then isn't lost.
+    pub fn expect_silence(&mut self) {
+        self.silent = true;
+    }
+
     fn refuse(&mut self) -> Inserted {
         self.stats.refused += 1;
         Inserted::Refused
