@@ -262,12 +262,22 @@ impl Page {
 
     /// Sound of an audio track, taken as the browser has decoded it: `track` is an expression.
     pub fn record(&self, track: &str, seconds: f64) -> Recording {
+        self.record_channels(track, seconds).swap_remove(0)
+    }
+
+    /// The same, channel by channel.
+    pub fn record_channels(&self, track: &str, seconds: f64) -> Vec<Recording> {
         let script = format!("({RECORD})({track}, {seconds})");
         let result = self.evaluate(&script);
-        let bytes = openssl::base64::decode_block(result["samples"].as_str().unwrap()).unwrap();
-        let samples = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         let rate = result["rate"].as_u64().unwrap() as u32;
-        Recording { rate, samples: samples.collect() }
+        let channels = result["channels"].as_array().unwrap().iter();
+        channels
+            .map(|samples| {
+                let bytes = openssl::base64::decode_block(samples.as_str().unwrap()).unwrap();
+                let samples = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+                Recording { rate, samples: samples.collect() }
+            })
+            .collect()
     }
 
     /// Errors that the page or the browser logged for this tab, policy violations included.
@@ -399,27 +409,32 @@ const PLAIN_MICROPHONE: &str = "
         });
     }";
 
-/// Collects a track's first channel, frame by frame, without a microtask lost to an AudioContext.
+/// Collects a track's channels, frame by frame, without a microtask lost to an AudioContext.
 const RECORD: &str = "async (track, seconds) => {
     const reader = new MediaStreamTrackProcessor({ track: track.clone() }).readable.getReader();
-    const parts = [];
+    const channels = [];
     let rate = 0, wanted = Infinity, length = 0;
     while (length < wanted) {
         const { value, done } = await reader.read();
         if (done) break;
         rate = value.sampleRate;
         wanted = seconds * rate;
-        const part = new Float32Array(value.numberOfFrames);
-        value.copyTo(part, { planeIndex: 0, format: 'f32-planar' });
+        for (let planeIndex = 0; planeIndex < value.numberOfChannels; planeIndex += 1) {
+            const part = new Float32Array(value.numberOfFrames);
+            value.copyTo(part, { planeIndex, format: 'f32-planar' });
+            (channels[planeIndex] ??= []).push(part);
+        }
+        length += value.numberOfFrames;
         value.close();
-        parts.push(part);
-        length += part.length;
     }
     reader.cancel();
-    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
-    let text = '';
-    for (let at = 0; at < bytes.length; at += 3 * 8192) {
-        text += btoa(String.fromCharCode(...bytes.subarray(at, at + 3 * 8192)));
-    }
-    return { rate, samples: text };
+    const text = async (parts) => {
+        const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+        let text = '';
+        for (let at = 0; at < bytes.length; at += 3 * 8192) {
+            text += btoa(String.fromCharCode(...bytes.subarray(at, at + 3 * 8192)));
+        }
+        return text;
+    };
+    return { rate, channels: await Promise.all(channels.map(text)) };
 }";

@@ -83,7 +83,10 @@ impl Halloo {
     pub fn listen(namespace: Option<&Namespace>, tone: u32, output: &Path, more: &[&str]) -> Self {
         let input = format!("tone:{tone}");
         let output = format!("file:{}", output.display());
-        let mut arguments = vec!["listen", "--input", &input, "--output", &output];
+        let mut arguments = vec!["listen", "--output", &output];
+        if !more.contains(&"--input") {
+            arguments.extend(["--input", &input]);
+        }
         if !more.contains(&"--bind") {
             arguments.extend(["--bind", "127.0.0.1:0"]);
         }
@@ -100,8 +103,8 @@ impl Halloo {
         url.expect("a `listening` event with urls").trim_end_matches('/').to_owned()
     }
 
-    /// Waits for an event by name and test, those that came before included.
-    pub fn wait_for(&mut self, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    /// Waits for an event by name and test, those that came before included, the earliest first.
+    pub fn wait_for(&mut self, name: &str, holds: impl FnMut(&Value) -> bool) -> Value {
         self.wait_at_most(Duration::from_secs(30), name, holds)
     }
 
@@ -119,9 +122,9 @@ impl Halloo {
         &mut self,
         limit: Duration,
         name: &str,
-        holds: impl Fn(&Value) -> bool,
+        mut holds: impl FnMut(&Value) -> bool,
     ) -> Value {
-        let fits = |event: &Value| event["event"] == name && holds(event);
+        let mut fits = |event: &Value| event["event"] == name && holds(event);
         if let Some(event) = self.events.iter().find(|event| fits(event)) {
             return event.clone();
         }
@@ -190,6 +193,11 @@ impl Halloo {
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end{}", self.story()),
             }
         }
+    }
+
+    /// How many sockets and files it has open now.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
     /// What it wrote on stderr so far.
