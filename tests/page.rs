@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 #![allow(clippy::panic, unreachable_pub)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ mod common {
     pub mod halloo;
     pub mod listen;
     pub mod namespace;
+    pub mod page;
     pub mod skip;
     pub mod stage;
     pub mod stall;
@@ -22,39 +23,9 @@ mod common {
 use common::chromium::{Browser, Options, Page};
 use common::halloo::Halloo;
 use common::listen::Recording;
+use common::page::{NOWHERE, Talk, is_in, misheard, says, talk, wait};
 use common::stage::{OURS, QUARTER, REMOTE, Stage, THEIRS, TONE, is_tone, on_stage, page_hears};
 use common::terminal::Terminal;
-
-/// A page in a call of its own making.
-struct Talk {
-    halloo: Halloo,
-    page: Page,
-    file: PathBuf,
-    _browser: Browser,
-}
-
-/// halloo listens, and its page calls it; `script` runs before the page's own.
-fn talk(stage: &Stage, script: &str) -> Talk {
-    let (mut halloo, file) = stage.listen(&[]);
-    let browser = stage.browser();
-    let page = browser.open_after(&halloo.url(), script);
-    page.click("#call");
-    is_in(&page, "connected");
-    halloo.wait_for("connected", |_| true);
-    Talk { halloo, page, file, _browser: browser }
-}
-
-fn is_in(page: &Page, state: &str) {
-    page.wait_for(&format!("document.body.dataset.state === '{state}'"));
-}
-
-fn says(page: &Page, words: &str) {
-    page.wait_for(&format!("document.querySelector('#state').innerText === {}", json!(words)));
-}
-
-fn wait(page: &Page, milliseconds: u32) {
-    page.evaluate(&format!("new Promise((resolve) => setTimeout(resolve, {milliseconds}))"));
-}
 
 /// The last second of what halloo has heard, as it is written now.
 fn heard_lately(talk: &Talk) -> Recording {
@@ -64,7 +35,7 @@ fn heard_lately(talk: &Talk) -> Recording {
 #[test]
 fn on_hold_nobody_hears_anybody_and_after_it_both_do() {
     on_stage(|stage| {
-        let talk = talk(stage, "");
+        let talk = talk(stage, &[], "");
         let page = &talk.page;
         page_hears(page)?;
         page.click("#hold");
@@ -91,7 +62,7 @@ fn on_hold_nobody_hears_anybody_and_after_it_both_do() {
 #[test]
 fn a_computer_that_is_online_again_looks_for_a_new_way_and_loses_no_sound() {
     on_stage(|stage| {
-        let mut talk = talk(stage, "");
+        let mut talk = talk(stage, &[], "");
         let page = &talk.page;
         let session = "performance.getEntriesByType('resource').at(-1)";
         assert!(!page.evaluate(session).is_null());
@@ -164,6 +135,7 @@ fn a_candidate_that_comes_late_is_used() {
     on_stage(|stage| {
         let talk = talk(
             stage,
+            &[],
             "const real = window.fetch;
             window.fetch = async (url, options = {}) => {
                 if (options.headers?.['Content-Type']?.includes('sdpfrag')) return new Response();
@@ -183,13 +155,13 @@ fn a_candidate_that_comes_late_is_used() {
 #[test]
 fn the_six_words_are_those_of_halloo() {
     let Some(stage) = Stage::new() else { return };
-    let mut talk = talk(&stage, "");
+    let mut talk = talk(&stage, &[], "");
     talk.page.wait_for("!document.querySelector('#phrase').hidden");
     let connected = talk.halloo.wait_for("connected", |event| event["phrase"].is_string());
     let phrase = connected["phrase"].as_str().unwrap();
     assert_eq!(phrase.split(' ').count(), 6, "{phrase}");
     assert_eq!(talk.page.text("#words"), phrase);
-    assert!(talk.page.text("#phrase").contains("worth no more than this page's own way here"));
+    assert!(talk.page.text("#phrase").contains("worth no more than this page's own TLS"));
 }
 
 /// Each way not to get through, as the page tells it.
@@ -206,39 +178,12 @@ mod reasons {
         assert!(page.evaluate("!document.querySelector('#call').hidden").as_bool().unwrap());
     }
 
-    /// A page whose `fetch` changes what halloo says, and keeps its own candidates to itself.
-    fn with_answer(change: &str) -> String {
-        format!(
-            "const real = window.fetch;
-            window.fetch = async (url, options = {{}}) => {{
-                if (options.headers?.['Content-Type']?.includes('sdpfrag')) return new Response();
-                const response = await real(url, options);
-                const {{ status, headers }} = response;
-                if (`${{url}}`.endsWith('/events')) {{
-                    const change = new TransformStream({{
-                        transform: (text, out) => out.enqueue(text{change}),
-                    }});
-                    const body = response.body.pipeThrough(new TextDecoderStream());
-                    const changed = body.pipeThrough(change).pipeThrough(new TextEncoderStream());
-                    return new Response(changed, {{ status, headers }});
-                }}
-                if (url !== '/whip') return response;
-                const answer = new Response((await response.text()){change}, {{ status, headers }});
-                Object.defineProperty(answer, 'url', {{ value: response.url }});
-                return answer;
-            }};"
-        )
-    }
-
     #[test]
     fn without_a_way_through_it_says_what_was_tried() {
         let Some(stage) = Stage::new() else { return };
         let (halloo, _) = stage.listen(&["--timeout", "3"]);
         let browser = stage.browser();
-        // Nobody lives there.
-        let elsewhere = ".replace(/ (10\\.213\\.\\d+|127\\.0\\.0)\\.\\d+ /g, ' 192.0.2.7 ')
-            .replace(/ ::1 /g, ' 192.0.2.8 ')";
-        let page = browser.open_after(&halloo.url(), &with_answer(elsewhere));
+        let page = browser.open_after(&halloo.url(), &misheard(NOWHERE));
         page.click("#call");
         fails(&page, "failed", &["No way through", "of halloo: ", " own", "TURN server is needed"]);
     }
@@ -251,8 +196,7 @@ mod reasons {
         let forged = ".replace(/(a=fingerprint:sha-256 )(..)/, (all, name, first) =>
             name + (first === '00' ? '01' : '00'))";
         // The candidates must get through, or there would be no handshake to fail.
-        let script =
-            with_answer(forged).replace("return new Response()", "return real(url, options)");
+        let script = misheard(forged).replace("return new Response()", "return real(url, options)");
         let page = browser.open_after(&halloo.url(), &script);
         page.click("#call");
         fails(&page, "failed", &["do not trust each other's keys"]);
@@ -288,7 +232,7 @@ mod reasons {
     #[test]
     fn a_halloo_that_vanishes_is_waited_for_and_then_given_up() {
         let Some(stage) = Stage::new() else { return };
-        let mut talk = talk(&stage, "");
+        let mut talk = talk(&stage, &[], "");
         talk.halloo.kill();
         talk.halloo.wait(Duration::from_secs(3));
         is_in(&talk.page, "interrupted");

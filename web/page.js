@@ -16,7 +16,7 @@
 import { Call } from "./call.js";
 import { Meter, listDevices } from "./sound.js";
 import { View } from "./view.js";
-import { Failure, failureOf } from "./words.js";
+import { Failure, INSECURE, failureOf } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const sound = byId("sound");
@@ -121,4 +121,5 @@ navigator.mediaDevices?.addEventListener?.("devicechange", refreshDevices);
 document.addEventListener("click", play);
 // A closed tab says goodbye; one that is only put aside (the back/forward cache) hangs up, too.
 window.addEventListener("pagehide", () => call?.leave());
+if (!window.isSecureContext) view.notice(INSECURE); // before somebody presses Call in vain
 if (isCalled) startCall();

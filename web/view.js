@@ -23,7 +23,8 @@ export class View {
   /** `isCalled`: halloo calls, so there is no Call button. */
   constructor({ isCalled }) {
     this.isCalled = isCalled;
-    set("worth", location.protocol === "https:" ? "its certificate, if you know it." : "plain http.");
+    const isSecret = location.protocol === "https:";
+    set("worth", isSecret ? ": who could change the page could change the words." : ", and it came without any.");
   }
 
   get isAtRest() {
@@ -63,7 +64,14 @@ export class View {
   /** A reason, or that something did not work. `null`: nothing of the kind. */
   notice(failure) {
     set("why", failure?.message ?? "");
-    set("advice", failure?.advice ?? "");
+    // What is to be typed stands between backticks.
+    const parts = (failure?.advice ?? "").split("`").map((part, at) => {
+      if (at % 2 === 0) return part;
+      const code = document.createElement("code");
+      code.textContent = part;
+      return code;
+    });
+    byId("advice").replaceChildren(...parts);
     byId("reason").hidden = !failure;
   }
 
@@ -114,6 +122,7 @@ export class View {
   }
 
   #say(words = this.#wordsNow()) {
+    this.#light();
     // A live region speaks when it changes; the same words again are no news.
     if (byId("state").textContent !== words[0]) set("state", words[0]);
     if (byId("hint").textContent !== words[1]) set("hint", words[1]);
@@ -135,8 +144,19 @@ export class View {
     byId("hold").hidden = !talking || this.#since === null;
     byId("hang-up").hidden = this.isAtRest || this.#state === "ringing";
     byId("levels").hidden = !talking;
-    const over = this.isAtRest && this.#state !== "idle";
-    byId("lamp-icon").setAttribute("href", over ? "#icon-hang-up" : "#icon-call");
+  }
+
+  /** The lamp's picture: what the words say, at a glance. */
+  #light() {
+    const { muted, held } = this.#flags;
+    const talks = this.#state === "connected";
+    let icon = "voice";
+    if (this.isAtRest && !["idle", "locked"].includes(this.#state)) icon = "hang-up";
+    if (["ringing", "calling"].includes(this.#state)) icon = "call";
+    if (this.#state === "microphone") icon = "microphone";
+    if (talks && muted) icon = "muted";
+    if (talks && (held.here || held.there)) icon = "hold";
+    byId("lamp-icon").setAttribute("href", `#icon-${icon}`);
   }
 
   /** The clock runs from the first sound to the end. */

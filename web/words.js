@@ -1,7 +1,7 @@
 // What the page says: each state, each way to end, each reason why there is no call.
 //
-// Pure functions from what happened to words for a person, and what to do about it. Tested in
-// `tests/pages/`.
+// Pure functions from what happened to words for a person, and what to do about it; what is to be typed
+// stands between backticks. Tested in `tests/pages/`.
 
 /** Each state: in a few words, and what they mean for the person. */
 const STATES = {
@@ -10,7 +10,7 @@ const STATES = {
   calling: ["Calling…", "Somebody there may have to take the call first."],
   ringing: ["halloo is calling you", "Nobody hears you before you press Answer."],
   connecting: ["Answered", "Finding a way through the network…"],
-  connected: ["You are talking.", "Encrypted, directly to halloo."],
+  connected: ["You are talking.", "Encrypted from end to end."],
   interrupted: ["Nothing arrives", "The connection broke. Looking for another way…"],
   ended: ["You hung up.", ""],
   failed: ["The call could not be made.", ""],
@@ -46,8 +46,8 @@ export class TokenWanted extends Failure {}
 
 export const INSECURE = new Failure(
   "Browsers give the microphone only to pages from this computer or over https.",
-  "On the computer that runs halloo, open http://localhost with the same port. From another one: " +
-    "start it as “halloo listen --lan” and open the https address that it prints.",
+  "On the computer that runs halloo, open `http://localhost` with the same port. From another one: " +
+    "start it as `halloo listen --lan` and open the https address that it prints.",
 );
 
 export const UNPLUGGED = new Failure("The microphone is gone.", "Plug it in and call again.");
@@ -136,13 +136,11 @@ export function noWay({ local, remote }) {
   };
   const tried = `Tried: addresses of this browser: ${list(local)}; of halloo: ${list(remote)}.`;
   const relayed = [...local, ...remote].includes("relay");
-  return new Failure(
-    `No way through the network was found. ${tried}`,
-    relayed
-      ? "A firewall or a VPN may be in between."
-      : "A firewall or a VPN may be in between; a TURN server is needed to get around it " +
-        "(halloo listen --turn).",
-  );
+  const why = relayed
+    ? "A firewall or a VPN may be in between."
+    : "A firewall or a VPN may be in between; a TURN server is needed to get around it: " +
+      "`halloo listen --turn`.";
+  return new Failure("No way through the network was found.", `${tried} ${why}`);
 }
 
 /** The last event of halloo's: state, words and reason of the end. */

@@ -260,6 +260,23 @@ impl Page {
         std::fs::write(path, png).unwrap();
     }
 
+    /// A picture of all of it, as a PNG: so wide, as high as it gets, `scale` dots for each CSS pixel.
+    pub fn picture(&self, width: u32, scale: f64, scheme: &str) -> Vec<u8> {
+        self.call("Page.bringToFront", json!({}));
+        self.call("Emulation.setScrollbarsHidden", json!({ "hidden": true }));
+        self.look(width, 300, scheme);
+        let high = self.evaluate("Math.ceil(document.body.getBoundingClientRect().height)");
+        let size = json!({
+            "width": width, "height": high, "deviceScaleFactor": scale, "mobile": false,
+        });
+        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.evaluate(
+            "new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 50)))",
+        );
+        let shot = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        openssl::base64::decode_block(shot["data"].as_str().unwrap()).unwrap()
+    }
+
     /// Sound of an audio track, taken as the browser has decoded it: `track` is an expression.
     pub fn record(&self, track: &str, seconds: f64) -> Recording {
         self.record_channels(track, seconds).swap_remove(0)

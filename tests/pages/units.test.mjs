@@ -188,7 +188,7 @@ test("each refusal says what to do", () => {
 
 test("no way through says what was tried", () => {
   const without = words.noWay({ local: ["host", "host", "srflx"], remote: [] });
-  assert.match(without.message, /browser: 2 own, 1 seen from outside; of halloo: none/);
+  assert.match(without.advice, /browser: 2 own, 1 seen from outside; of halloo: none/);
   assert.match(without.advice, /TURN server is needed/);
   assert.doesNotMatch(words.noWay({ local: ["relay"], remote: ["host"] }).advice, /TURN/);
 });
