@@ -98,6 +98,8 @@ macro_rules! registry {
 registry! {
     /// RFC 8489 section 14.1: the reflexive address, for old clients.
     0x0001 MAPPED_ADDRESS "MAPPED-ADDRESS" => MappedAddress(address: SocketAddr);
+    /// RFC 5780 section 7.2: from where the server is to answer; 4 its other address, 2 its other port.
+    0x0003 CHANGE_REQUEST "CHANGE-REQUEST" => ChangeRequest(flags: u32);
     /// RFC 8489 section 14.3: whose password protects the message.
     0x0006 USERNAME "USERNAME" => Username(name: &'a str);
     /// RFC 8489 section 14.5: HMAC-SHA1; see `integrity.rs`.

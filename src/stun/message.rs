@@ -266,6 +266,8 @@ getters! {
     ice_controlling ICE_CONTROLLING IceControlling u64;
     /// Who wrote the sender.
     software SOFTWARE Software &'a str;
+    /// The server's other address and port (RFC 5780).
+    other_address OTHER_ADDRESS OtherAddress std::net::SocketAddr;
     /// Another server to try.
     alternate_server ALTERNATE_SERVER AlternateServer std::net::SocketAddr;
 }

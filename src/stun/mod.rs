@@ -26,9 +26,12 @@
 //! # Ok::<(), halloo::wire::ParseError>(())
 //! ```
 //!
+//! What a NAT does is found out by [`behaviour`] (RFC 5780).
+//!
 //! Read first: [`message`]. Then [`transaction`]. Next layer: [`crate::ice`].
 
 pub mod attribute;
+pub mod behaviour;
 pub mod credential;
 pub mod header;
 pub mod integrity;

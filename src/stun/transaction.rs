@@ -115,6 +115,19 @@ impl Request {
         self.id
     }
 
+    /// Whether the next [`Request::poll_output`] is a [`Output::Transmit`].
+    pub(super) fn has_to_send(&self) -> bool {
+        matches!(self.state, Sending { .. })
+    }
+
+    /// When it has to be looked at again.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self.state {
+            Waiting { due, .. } => Some(due),
+            Sending { .. } | Ended(_) | Told => None,
+        }
+    }
+
     /// Late and foreign input changes nothing: both are normal on UDP.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         self.state = match (self.state, input) {
