@@ -21,7 +21,7 @@ use super::signals::Asked;
 use super::{Failure, sound};
 use crate::net::data_folder;
 use crate::net::driver::{self, CallId, Caller, Handle, TimedEvent};
-use crate::net::http_client::{Client, Session, resolve_endpoint};
+use crate::net::http_client::{Carrier, Client, Session, resolve_endpoint};
 use crate::net::target::Routes;
 use crate::net::tls::KnownHosts;
 use crate::net::tls::trust::{Clear, Note, Trust};
@@ -59,8 +59,17 @@ pub async fn run(options: CallOptions, routes: Routes) -> Result<(), Failure> {
             warn(&show, &calls, id, &mut events, &note);
         }
         let session = answered?;
+        let carrier = Carrier::new(&client, &session, &calls, id);
+        let carrying = carrier.map(|carrier| tokio::spawn(carrier.run()));
         let mut person = Person { asked, controls };
         let ended = follow(&show, &calls, id, &mut events, &mut person).await;
+        if ended.end == End::HungUpByPeer
+            && let Some(carrying) = carrying
+            && let Ok(Ok(Some(reason))) = timeout(REASON_WITHIN, carrying).await
+            && !ended.reason.contains(&reason)
+        {
+            show.line(calls.world().now(), Some(id), &format!("the other side says: {reason}"));
+        }
         if ended.end != End::HungUpByPeer {
             client.hang_up(&session).await;
         }
@@ -233,6 +242,8 @@ fn patience(limit: Duration) -> Duration {
 
 /// From so long a `--timeout` on (it is the default), ringing is waited out.
 const RINGS_FOR: Duration = Duration::from_secs(45);
+/// What the other side tells of the end comes by another way than the end itself.
+const REASON_WITHIN: Duration = Duration::from_millis(500);
 /// BYE and close_notify leave at once; what has not left by then will not.
 const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
 

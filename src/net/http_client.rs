@@ -15,14 +15,18 @@
 //! Left out: `Link: rel="ice-server"`; trickling by PATCH, because all our
 //! candidates are in the offer.
 //!
-//! Read next: `routes.rs`, `connect.rs`, then `failure.rs`, `location.rs`.
+//! Read next: `routes.rs`, `connect.rs`, then `failure.rs`, `location.rs`; `carrier.rs` for what comes after
+//! the answer.
 
+mod carrier;
 mod connect;
+mod events;
 mod failure;
 mod location;
 mod routes;
 mod told;
 
+pub use carrier::Carrier;
 pub use failure::Failure;
 
 use std::io;
@@ -30,7 +34,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::{Authority, Scheme};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client as Pool;
@@ -173,9 +177,20 @@ impl Client {
         content_type: &str,
         body: &str,
     ) -> Result<Response<Incoming>, Failure> {
+        self.send_with(method, url, &[(header::CONTENT_TYPE, content_type)], body).await
+    }
+
+    /// The same with other headers; those without a value are left out.
+    async fn send_with(
+        &self,
+        method: Method,
+        url: &Uri,
+        headers: &[(HeaderName, &str)],
+        body: &str,
+    ) -> Result<Response<Incoming>, Failure> {
         let mut request = Request::builder().method(method).uri(url);
-        if !content_type.is_empty() {
-            request = request.header(header::CONTENT_TYPE, content_type);
+        for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
+            request = request.header(name, *value);
         }
         if let Some((hosts, token)) = &self.token
             && let Some(authority) = url.authority()

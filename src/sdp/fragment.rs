@@ -18,7 +18,7 @@ use std::str::FromStr;
 use super::attribute::Attribute;
 use super::candidate::Candidate;
 use super::lex::{Line, Lines, Reason, SdpError};
-use super::session::Media;
+use super::session::{Description, Media};
 
 /// Candidates and credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,29 @@ pub struct Fragment {
 }
 
 impl Fragment {
+    /// What a description says of ICE, alone: its first live section's credentials and candidates.
+    pub fn of(description: &Description) -> Self {
+        let live = description.media.iter().find(|media| media.port != 0);
+        let ice = |attribute: &&Attribute| {
+            matches!(attribute, Attribute::IceUfrag(_) | Attribute::IcePwd(_))
+        };
+        let rest = |attribute: &&Attribute| {
+            matches!(
+                attribute,
+                Attribute::Mid(_) | Attribute::Candidate(_) | Attribute::EndOfCandidates
+            )
+        };
+        let media = live.map(|media| Media {
+            port: 9,
+            lines: Vec::new(),
+            attributes: media.attributes.iter().filter(rest).cloned().collect(),
+            ..media.clone()
+        });
+        let lines = live.map(|media| media.attributes.as_slice()).unwrap_or_default();
+        let attributes = lines.iter().filter(ice).cloned().collect();
+        Self { attributes, media: media.into_iter().collect() }
+    }
+
     /// The first section's ufrag and password, else those at the top.
     pub fn credentials(&self) -> Option<(&str, &str)> {
         let sections = self.media.iter().map(|media| media.attributes.as_slice());
@@ -162,6 +185,19 @@ mod tests {
         let early = "a=candidate:1 1 udp 1 192.0.2.10 1 typ host\n";
         assert_eq!(error(early), "line 1, column 1: a candidate belongs to a section");
         assert_eq!(error("v=0\n"), "line 1, column 1: `v=` is no line of SDP here");
+    }
+
+    #[test]
+    fn a_description_gives_its_ice_lines_away() {
+        let description: Description = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n\
+            m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n\
+            m=audio 40000 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 192.0.2.10\r\na=mid:0\r\n\
+            a=sendrecv\r\na=ice-ufrag:Yz9k\r\na=ice-pwd:jV3nuxd8yQdUue49gGeP0J7Z\r\n\
+            a=candidate:1 1 udp 2130706431 192.0.2.10 40000 typ host\r\na=end-of-candidates\r\n"
+            .parse()
+            .unwrap();
+        let fragment = Fragment::of(&description).to_string();
+        assert_eq!(fragment, TEXT.split("m=video").next().unwrap());
     }
 
     #[test]

@@ -9,7 +9,9 @@
 //! It is the same JSON that `--json` prints, made by [`line()`].
 //!
 //! Comes from [`super::route`] as `Ask::Events`; `net::http_server` carries the stream. Read next:
-//! `problem.rs`.
+//! [`stream`], the reader's side.
+
+pub mod stream;
 
 use serde_json::{Map, Value, json};
 

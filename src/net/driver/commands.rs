@@ -53,6 +53,11 @@ impl Driver {
             }
             Command::Wish(id, wish, answer) => reply(answer, self.wish(now, id, wish)),
             Command::TakeBack(id, why, answer) => reply(answer, self.take_back(now, id, why)),
+            Command::Warn(id, text) => {
+                if let Some(key) = self.calls.key(id) {
+                    self.tell(now, key, Event::Warning { text });
+                }
+            }
             Command::HangUp(id, by, answer) => reply(answer, self.hang_up(now, id, by)),
             Command::Calls(answer) => {
                 reply(answer, Ok(self.calls.all().map(Call::summary).collect()));

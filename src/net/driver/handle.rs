@@ -65,6 +65,7 @@ pub(super) enum Command {
     AddCandidate(CallId, Option<Candidate>, Answer<()>),
     Wish(CallId, Wish, Answer<Offered>),
     TakeBack(CallId, TakeBack, Answer<()>),
+    Warn(CallId, String),
     HangUp(CallId, Side, Answer<()>),
     Calls(Answer<Vec<CallSummary>>),
     Call(CallId, Answer<CallSummary>),
@@ -265,6 +266,11 @@ impl Handle {
     /// The call is unknown or has no open offer.
     pub async fn abandon_offer(&self, id: CallId, why: String) -> Result<(), Refusal> {
         self.ask(|answer| Command::TakeBack(id, TakeBack::Refused(why), answer)).await
+    }
+
+    /// Tells those who read the call's events of something that a person should know.
+    pub fn warn(&self, id: CallId, text: String) {
+        let _driver_has_ended = self.commands.send(Command::Warn(id, text));
     }
 
     /// Ends a call, because we or they hung up: RTCP BYE, then DTLS close_notify.
