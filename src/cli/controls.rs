@@ -1,4 +1,4 @@
-//! The keys of a call, for the person at the terminal: `m` mutes, `q` hangs up.
+//! The keys of a call, for the person at the terminal: `m` mutes, `h` holds, `q` hangs up; `hold.rs` has more.
 
 use super::keys::{Keys, is_person_there};
 use super::show::Show;
@@ -33,7 +33,7 @@ impl Controls {
     /// Tells which keys there are, once they do something.
     pub(super) fn explain(&self, show: &Show, calls: &Handle) {
         if self.keys.are_there() {
-            show.line(calls.world().now(), None, "keys: m mutes, q hangs up");
+            show.line(calls.world().now(), None, KEYS);
         }
     }
 
@@ -53,7 +53,10 @@ impl Controls {
             ('q', _) => return Wish::HangUp,
             ('m', Microphone::Open) => (Microphone::Muted, "muted: the other side hears silence"),
             ('m', Microphone::Muted) => (Microphone::Open, "no longer muted"),
-            _ => return Wish::GoOn,
+            _ => {
+                super::hold::obey(key, calls);
+                return Wish::GoOn;
+            }
         };
         self.microphone = microphone;
         // Told first: what follows an `await` may never come, when an event ends the wait for keys.
@@ -62,3 +65,6 @@ impl Controls {
         Wish::GoOn
     }
 }
+
+/// What is said of them.
+const KEYS: &str = "keys: m mutes, h holds, r looks for another way, q hangs up";

@@ -46,8 +46,8 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
         let _sent_or_dropped = ended.await;
     }));
     let mut doorbell = Doorbell::new(match answering {
-        Answering::Auto => Keys::none(),
-        Answering::Ask | Answering::AskOthers => Keys::listen(),
+        Answering::Auto if !is_person_there() => Keys::none(),
+        _ => Keys::listen(),
     });
     show.listening(calls.world().now(), urls);
     if !options.bind.ip().is_loopback() && options.token.is_none() && answering == Answering::Auto {
@@ -91,7 +91,11 @@ async fn attend(show: &Show, calls: &Handle, events: &mut Events, doorbell: &mut
                 show.event(Some(call), &timed);
                 doorbell.notice(show, calls, call, &timed).await;
             }
-            key = doorbell.key() => doorbell.decide(key, show, calls).await,
+            key = doorbell.key() => {
+                if !super::hold::obey(key, calls) {
+                    doorbell.decide(key, show, calls).await;
+                }
+            }
         }
     }
 }

@@ -2,18 +2,20 @@
 
 use crate::peer::event::Figures;
 
-/// Levels both ways, then how well it goes; narrower than any terminal, or it could not be written
+/// Levels both ways or who holds the call, then how well it goes; narrower than any terminal, or it could not be written
 /// over.
-pub(super) fn line(figures: &Figures) -> String {
+pub(super) fn line(figures: &Figures, held: Option<&str>) -> String {
     let rtt = figures.rtt.map_or("?".to_owned(), |rtt| format!("{rtt:.0}"));
     let concealed = match figures.total_samples {
         0 => 0.0,
         total => 100.0 * figures.concealed_samples as f64 / total as f64,
     };
+    let levels = held.map_or_else(
+        || format!("out {} in {}", bar(figures.level_in), bar(figures.level_out)),
+        str::to_owned,
+    );
     format!(
-        "out {} in {}  rtt {rtt} jitter {:.1} buffer {:.0} ms  loss {:.1}% gaps {concealed:.1}%",
-        bar(figures.level_in),
-        bar(figures.level_out),
+        "{levels}  rtt {rtt} jitter {:.1} buffer {:.0} ms  loss {:.1}% gaps {concealed:.1}%",
         figures.jitter,
         figures.jitter_buffer_delay,
         100.0 * figures.loss,
@@ -51,7 +53,9 @@ mod tests {
             total_samples: 48_000,
             ..Figures::default()
         };
-        let line = line(&figures);
+        let held = line(&figures, Some("on hold"));
+        assert!(held.starts_with("on hold  rtt 12 "), "{held}");
+        let line = line(&figures, None);
         assert_eq!(
             line,
             "out ###### in ......  rtt 12 jitter 0.0 buffer 0 ms  loss 10.0% gaps 0.1%"

@@ -13,6 +13,7 @@ mod controls;
 pub mod devices;
 mod doorbell;
 mod failure;
+mod hold;
 mod keys;
 mod lines;
 pub mod listen;

@@ -7,6 +7,7 @@
 //! Only the address to call goes to stdout without `--json`: it is what a script wants to know.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use tokio::sync::broadcast;
@@ -15,7 +16,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use super::meter;
 use super::options::{Loudness, TellingOptions};
 use crate::net::driver::{CallId, TimedEvent};
-use crate::peer::event::{Directions, DtlsState, Event, MediaFirst, Side};
+use crate::peer::event::{Change, Directions, DtlsState, Event, MediaFirst, Side};
 use crate::sdp::Direction;
 use crate::signal::events;
 use crate::time::Instant;
@@ -27,6 +28,8 @@ pub struct Show {
     loudness: Loudness,
     /// Whether a line of figures stands on the terminal, to be written over.
     live: RefCell<Live>,
+    /// Calls in which not both are heard.
+    held: RefCell<BTreeMap<CallId, Directions>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -44,7 +47,12 @@ impl Show {
             true => Live::Nothing,
             false => Live::NoTerminal,
         };
-        Self { json: telling.json, loudness: telling.loudness(), live: RefCell::new(live) }
+        Self {
+            json: telling.json,
+            loudness: telling.loudness(),
+            live: RefCell::new(live),
+            held: RefCell::default(),
+        }
     }
 
     /// Where calls can come in.
@@ -73,14 +81,29 @@ impl Show {
             write_stdout(&events::line(timed.at, call.as_deref(), &timed.event));
             return;
         }
+        self.note_hold(call, &timed.event);
         if let Event::Stats(figures) = &timed.event {
-            self.figures(&meter::line(figures));
+            let held = call.and_then(|call| self.held.borrow().get(&call).map(in_short));
+            self.figures(&meter::line(figures, held));
             return;
         }
         if let Some((needed, text)) = plain(&timed.event)
             && self.loudness >= needed
         {
             self.line(timed.at, call, &text);
+        }
+    }
+
+    fn note_hold(&self, call: Option<CallId>, event: &Event) {
+        let Some(call) = call else { return };
+        match event {
+            Event::Direction(now) if now.current != Direction::SendRecv => {
+                self.held.borrow_mut().insert(call, *now);
+            }
+            Event::Direction(_) | Event::Ended { .. } => {
+                self.held.borrow_mut().remove(&call);
+            }
+            _ => {}
         }
     }
 
@@ -204,6 +227,9 @@ fn plain(event: &Event) -> Option<(Loudness, String)> {
             };
             (Verbose, format!("{what} {ms:.0} ms after the offer"))
         }
+        Event::Offer { change: Change::IceRestart, .. } => {
+            (Normal, "looking for a way through the network again".into())
+        }
         Event::Offer { .. } => (Verbose, "a new offer of ours goes to the other side".into()),
         Event::Direction(directions) => (Normal, held(directions).into()),
         Event::Stats(_) => return None,
@@ -221,6 +247,16 @@ const fn held(directions: &Directions) -> &'static str {
         (_, Inactive, _) | (_, _, Inactive) => "the other side keeps the call on hold",
         (_, _, SendOnly) => "one way: the other side is not heard",
         (_, _, RecvOnly) => "one way: the other side does not hear us",
+    }
+}
+
+/// The same in two words, for the line of figures.
+const fn in_short(directions: &Directions) -> &'static str {
+    match (directions.local, directions.current) {
+        (Direction::Inactive, _) => "on hold (h resumes)",
+        (_, Direction::Inactive) => "held by the other side",
+        (_, Direction::SendOnly) => "they are not heard",
+        (_, _) => "they don't hear us",
     }
 }
 
