@@ -4,7 +4,7 @@
 //! candidate, pair, dtls ──────────────────> told at once
 //! connected ──> held ──┐
 //! media, stats ─> held ├── words came ────> told, in order, each with the time at which it happened
-//! ended ──────> held ──┘   or 2 s after the end, without
+//! ended ──────> held ──┘   or 3 s after the end, without
 //! ```
 //! Only the telling waits. The call's state changes at once, and its sound is under way before.
 
@@ -108,7 +108,7 @@ impl Story {
 /// Events kept for those who ask later.
 const HISTORY: usize = 256;
 /// Who hangs up at once gets the words all the same, if the machine is not too slow for it.
-const WORDS_WITHIN: Duration = Duration::from_secs(2);
+const WORDS_WITHIN: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
 mod tests {
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(story.add(at(9, ended())), None);
         assert_eq!(story.end(), Some((End::HungUp, "so".into())), "known all the same");
         assert_eq!(story.told().count(), 1, "a reader that comes now gets the rest later");
-        assert_eq!(story.overdue(Instant::from_millis(9)), Some(Instant::from_millis(2_009)));
+        assert_eq!(story.overdue(Instant::from_millis(9)), Some(Instant::from_millis(3_009)));
         let told = [at(4, connected(Some(words.to_string()))), at(9, ended())];
         assert_eq!(story.release(Some(words)), told);
         assert_eq!(story.told().skip(1).cloned().collect::<Vec<_>>(), told);

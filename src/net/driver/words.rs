@@ -55,7 +55,6 @@ impl Phrases {
 fn spawn(answers: WeakUnboundedSender<Command>) -> Option<mpsc::Sender<Question>> {
     let (sender, questions) = mpsc::channel::<Question>();
     let work = move || {
-        talkers_first();
         for (key, [ours, theirs]) in questions {
             let phrase = Phrase::of(&ours, &theirs);
             let words = phrase.map_err(|error| tracing::warn!("no phrase: {error}"));
@@ -66,10 +65,4 @@ fn spawn(answers: WeakUnboundedSender<Command>) -> Option<mpsc::Sender<Question>
     let thread = std::thread::Builder::new().name("words".to_owned()).spawn(work);
     thread.map_err(|error| tracing::warn!("no phrase: no thread: {error}")).ok()?;
     Some(sender)
-}
-
-/// Sound is due every 10 ms; words are due some time. (Elsewhere this would be about the whole process.)
-fn talkers_first() {
-    #[cfg(target_os = "linux")]
-    let _as_before = rustix::process::nice(5);
 }
