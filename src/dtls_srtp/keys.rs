@@ -53,10 +53,25 @@ impl SrtpProfile {
         Self::AeadAes256Gcm,
     ];
 
-    /// The name as crypto suites have it (RFC 4568, 6188, 7714), and W3C statistics.
+    /// The name as crypto suites have it (RFC 4568, 6188, 7714).
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.row().0
+    }
+
+    /// The name in IANA's registry of DTLS-SRTP profiles, which W3C statistics use (RFC 5764 section
+    /// 4.1.2, RFC 7714 section 14.2). What no handshake can agree on has none there.
+    #[must_use]
+    pub const fn registered_name(self) -> &'static str {
+        match self {
+            Self::AesCm128HmacSha1_80 => "SRTP_AES128_CM_HMAC_SHA1_80",
+            Self::AesCm128HmacSha1_32 => "SRTP_AES128_CM_HMAC_SHA1_32",
+            Self::AeadAes128Gcm => "SRTP_AEAD_AES_128_GCM",
+            Self::AeadAes256Gcm => "SRTP_AEAD_AES_256_GCM",
+            Self::AesCm192HmacSha1_80 | Self::AesCm256HmacSha1_80 | Self::AesCm256HmacSha1_32 => {
+                self.name()
+            }
+        }
     }
 
     /// Bytes of a master key, and of the session keys made from it.

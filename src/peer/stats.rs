@@ -241,7 +241,7 @@ pub struct Transport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dtls_cipher: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub srtp_cipher: Option<String>,
+    pub srtp_cipher: Option<&'static str>,
 }
 
 /// `RTCIceCandidatePairStats`.

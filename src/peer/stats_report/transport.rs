@@ -36,7 +36,7 @@ impl Facts<'_> {
             remote_certificate_id: agreed.map(|_| REMOTE_CERTIFICATE),
             tls_version: agreed.map(|_| "FEFD".to_owned()), // the version on the wire: DTLS 1.2
             dtls_cipher: agreed.map(|agreed| agreed.cipher.to_owned()),
-            srtp_cipher: agreed.map(|agreed| agreed.profile.to_string()),
+            srtp_cipher: agreed.map(|agreed| agreed.profile.registered_name()),
         }
     }
 
