@@ -70,8 +70,10 @@ impl Server {
         all
     }
 
+    /// The same in short; that the caller also asks for the call's events is told elsewhere.
     fn lines(&self) -> Vec<String> {
-        self.asked().iter().map(Asked::line).collect()
+        let lines = self.asked().into_iter().map(|one| one.line());
+        lines.filter(|line| !line.contains("/events")).collect()
     }
 }
 

@@ -38,7 +38,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::uri::{Authority, Scheme};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client as Pool;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioExecutor;
 use tokio::time::timeout;
 
 use super::secret::Secret;
@@ -78,8 +78,9 @@ impl Client {
     pub fn new(patience: Duration, trust: Trust) -> Self {
         let connector = Connector::new(patience.min(CONNECT_WITHIN), trust);
         let pool = Pool::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
+            // A call asks for little, and seldom: by then the other side may have closed the connection,
+            // and nobody knows whether a POST that broke off was read (RFC 9112 section 9.3.1).
+            .pool_max_idle_per_host(0)
             .build(connector.clone());
         Self { pool, connector, patience, token: None }
     }
@@ -240,8 +241,6 @@ fn text_of(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
 
 /// A connection takes a round trip or two; one lost SYN is sent again after a second.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// How long a connection is kept for the next request.
-const IDLE: Duration = Duration::from_secs(5);
 /// The other side has heard the media's goodbye; this is only politeness.
 const HANG_UP_WITHIN: Duration = Duration::from_millis(1_000);
 /// How often we let ourselves be sent on.
