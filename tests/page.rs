@@ -152,6 +152,113 @@ fn a_candidate_that_comes_late_is_used() {
     });
 }
 
+/// What halloo offers by itself on the running call, by the keys of its terminal.
+mod offers {
+    use super::*;
+
+    /// Keeps the page's connection where a test can look at it.
+    const WATCHED: &str = "window.RTCPeerConnection = class extends RTCPeerConnection {
+        constructor(...all) { super(...all); window.connection = this; }
+    };";
+
+    /// A person at a terminal, whom the page has called.
+    fn at_a_terminal(stage: &Stage) -> (Terminal, Browser, Page) {
+        let bind = ["--bind", "127.0.0.1:0", "--answer", "auto"];
+        let sound = ["--input", "tone:700", "--output", "null"];
+        let mut terminal =
+            Terminal::start(stage.here(), &[&["listen"], &bind[..], &sound].concat());
+        let address = terminal.listening_at();
+        let browser = stage.browser();
+        let page = browser.open_after(&format!("http://{address}/"), WATCHED);
+        page.click("#call");
+        is_in(&page, "connected");
+        terminal.wait_for("connected");
+        (terminal, browser, page)
+    }
+
+    #[test]
+    fn halloo_holds_and_resumes_and_the_page_follows() {
+        on_stage(|stage| {
+            let (mut terminal, _browser, page) = at_a_terminal(stage);
+            page_hears(&page)?;
+            terminal.press("h");
+            says(&page, "halloo put you on hold.");
+            page.wait_for(&format!("{REMOTE}.muted"));
+            terminal.press("h");
+            says(&page, "You are talking.");
+            page_hears(&page)?;
+            assert_eq!(page.complaints(), Vec::<String>::new());
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn halloo_begins_ice_anew_and_the_page_loses_no_sound() {
+        on_stage(|stage| {
+            let (mut terminal, _browser, page) = at_a_terminal(stage);
+            page_hears(&page)?;
+            let ufrags = "[connection.localDescription, connection.remoteDescription]
+                .map(({ sdp }) => sdp.match(/a=ice-ufrag:(.*)/)[1])";
+            let before = page.evaluate(ufrags);
+            terminal.press("r");
+            let heard = page.record(REMOTE, 2.5);
+            is_tone("the page", &heard.between(0.5, 2.5), OURS.into(), TONE)?;
+            page.wait_for(&format!(
+                "({ufrags}).every((ufrag, side) => ufrag !== {before}[side])
+                    && connection.iceConnectionState !== 'checking'"
+            ));
+            page_hears(&page)?;
+            assert_eq!(page.text("#state"), "You are talking.");
+            Ok(())
+        });
+    }
+
+    /// W3C webrtc section 10.7: the page is the polite one.
+    #[test]
+    fn both_hold_at_the_same_moment_and_both_resume() {
+        on_stage(|stage| {
+            let (mut terminal, _browser, page) = at_a_terminal(stage);
+            page_hears(&page)?;
+            for _ in 0..3 {
+                terminal.press("h");
+                page.click("#hold");
+                page.wait_for(
+                    "document.querySelector('#hint').innerText.startsWith('Here and there')",
+                );
+                terminal.press("h");
+                page.click("#hold");
+                says(&page, "You are talking.");
+            }
+            page_hears(&page)?;
+            assert_eq!(page.evaluate("connection.signalingState"), "stable");
+            assert!(page.evaluate("document.querySelector('#reason').hidden").as_bool().unwrap());
+            Ok(())
+        });
+    }
+}
+
+/// A browser opens six connections to a server, for all its tabs; each call would like one for its events.
+#[test]
+fn of_six_tabs_in_calls_each_can_hang_up() {
+    let Some(stage) = Stage::new() else { return };
+    let (mut halloo, _) = stage.listen(&[]);
+    let browser = stage.browser();
+    let pages: Vec<_> = (0..6)
+        .map(|_| {
+            let page = browser.open(&halloo.url());
+            page.click("#call");
+            is_in(&page, "connected");
+            page
+        })
+        .collect();
+    pages[5].click("#hang-up");
+    let ended = halloo.wait_for("ended", |_| true);
+    assert_eq!(ended["end"], "hung_up_by_peer");
+    let called = |event: &Value| event["event"] == "connected";
+    let last = halloo.events.iter().filter(|event| called(event)).next_back().unwrap();
+    assert_eq!(ended["call"], last["call"]);
+}
+
 #[test]
 fn the_six_words_are_those_of_halloo() {
     let Some(stage) = Stage::new() else { return };

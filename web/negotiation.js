@@ -15,7 +15,7 @@
 
 import { answerToRestart, directionOf, fragmentOf, setupOf } from "./sdp.js";
 
-/** Milliseconds between tries after a 409; by the last one, halloo's own offer is long settled. */
+/** Milliseconds between tries; by the last one, an offer of halloo's that was in the way is long settled. */
 const AGAIN_AFTER = [100, 250, 500, 1_000, 2_000];
 
 export class Negotiation {
@@ -83,9 +83,21 @@ export class Negotiation {
       this.#trickle.pause();
       await this.#peer.setRemoteDescription({ type: "offer", sdp });
       await this.#peer.setLocalDescription();
-      await this.#signalling.answer(this.#peer.localDescription.sdp);
+      await this.#bring(this.#peer.localDescription.sdp);
       this.#settled();
     });
+  }
+
+  /** This answer holds here already, so it must arrive: halloo takes it twice, should the first get there. */
+  async #bring(answer) {
+    for (const wait of [...AGAIN_AFTER, null]) {
+      try {
+        return await this.#signalling.answer(answer);
+      } catch (error) {
+        if (error.status !== null || wait === null) throw error;
+        await new Promise((resolve) => setTimeout(resolve, wait));
+      }
+    }
   }
 
   /** One offer and its answer; without the answer it is as if there had been no offer. */
