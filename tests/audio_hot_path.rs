@@ -66,7 +66,7 @@ fn callbacks_of_the_sound_card_and_the_driver_s_ends_allocate_nothing() {
 
 #[test]
 fn encoding_and_decoding_allocate_nothing() {
-    for codec in [Codec::Opus, Codec::Pcmu, Codec::Pcma] {
+    for codec in [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma] {
         for channels in [Channels::Mono, Channels::Stereo] {
             let settings = Settings { channels, ..Settings::new(codec) };
             let mut encoder = Encoder::new(&settings).unwrap();

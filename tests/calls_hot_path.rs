@@ -56,6 +56,7 @@ fn a_media_packet_allocates_nothing_from_the_microphone_to_the_loudspeaker() {
     let reflect = Config { sending: Sending::Reflect, ..Config::default() };
     for (what, alice, bob) in [
         ("Opus", Config::default(), Config::default()),
+        ("G722", only(CodecName::G722), only(CodecName::G722)),
         ("PCMU", only(CodecName::Pcmu), only(CodecName::Pcmu)),
         ("a mirror", Config::default(), reflect),
     ] {

@@ -156,7 +156,7 @@ fn a_bad_offer_or_answer_leaves_the_call_as_it_was() {
         ("no audio", |text| text.replace("m=audio", "m=video")),
         ("refused", |text| text.replace("m=audio 5000", "m=audio 0")),
         ("no codec of ours", |text| {
-            text.replace("opus/48000/2", "lyra/16000").replace("AVPF 111 0 8", "AVPF 111")
+            text.replace("opus/48000/2", "lyra/16000").replace("AVPF 111 9 0 8", "AVPF 111")
         }),
         ("another certificate", |text| {
             let print = line(&text, "fingerprint").to_owned();
@@ -364,7 +364,7 @@ fn whatever_was_offered_is_heard_before_the_answer_comes() {
     // rfc3264-5.1-1, rfc8834-4.3-1: Alice offers Opus to one who so far spoke PCMU only.
     let mut call = Call::with_configs(11, &network(), Config::default(), Config::default());
     let only_pcmu = |text: String| {
-        let gone = ["111 ", "8 ", "110 ", "126 "];
+        let gone = ["111 ", "9 ", "8 ", "110 ", "126 "];
         let keep = |line: &&str| {
             let about = |kind: &str| line.strip_prefix(&format!("a={kind}:"));
             let of = |number: &&str| {
@@ -400,7 +400,7 @@ fn whatever_was_offered_is_heard_before_the_answer_comes() {
 fn a_codec_that_is_preferred_later_takes_over_in_mid_sentence() {
     // rfc8834-4.3-1
     let mut call = connected(12);
-    let pcma_first = |text: String| text.replace("AVPF 111 0 8", "AVPF 8 111 0");
+    let pcma_first = |text: String| text.replace("AVPF 111 9 0 8", "AVPF 8 111 9 0");
     call.signal_edited(Who::Alice, pcma_first, same);
     call.run_for(3 * SECOND);
     let codec = call.bob.stat(call.now, "outbound-rtp", "codecId");

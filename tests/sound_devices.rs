@@ -284,14 +284,15 @@ fn a_card_that_another_program_keeps_is_listed_and_said_to_be_taken() {
         let call = with_a_taken_card(&[&["call", url.as_str()], &options[..]].concat());
         let read = String::from_utf8(call.stderr).unwrap();
         assert_eq!(call.status.code(), Some(0), "{read}");
-        let warnings: Vec<_> =
+        let mut warnings: Vec<_> =
             read.lines().filter_map(|line| Some(line.split_once("warning: ")?.1)).collect();
+        warnings.sort_unstable(); // whichever thread was first
         assert_eq!(
             warnings,
             [
+                "no loudspeaker: another program keeps it to itself; you hear nothing until it can be opened",
                 "no microphone: another program keeps it to itself; the other side hears silence until it \
                  can be opened",
-                "no loudspeaker: another program keeps it to itself; you hear nothing until it can be opened",
             ]
         );
         assert!(!read.contains("ALSA"), "noise: {read}");

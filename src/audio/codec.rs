@@ -1,16 +1,18 @@
-//! From frames to payloads: one encoder, whatever was agreed (RFC 7874 section 3: Opus, PCMU, PCMA).
+//! From frames to payloads: one encoder, whatever was agreed (RFC 7874 section 3: Opus, PCMU, PCMA; and
+//! G.722, which older telephones have).
 //!
 //! [`Encoder::encode`] takes 10 ms at a time and answers with a packet's payload when enough of them
 //! are there. It tells how far the RTP timestamp moves, since each codec counts on its own clock: Opus
-//! at 48 kHz whatever it codes (RFC 7587 section 4.1), G.711 at 8 kHz.
+//! at 48 kHz whatever it codes (RFC 7587 section 4.1), the others at 8 kHz.
 //!
-//! The libopus side is in `opus.rs`, that of G.711 in `g711.rs`. Read next: `decode.rs`.
+//! The libopus side is in `opus.rs`, that of the others in `bytewise.rs`. Read next: `decode.rs`.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::bytewise::{self, Coding};
 use super::frame::{AudioLevel, Channels, FRAME_SAMPLES, Frame};
-use super::g711::{self, Law};
+use super::g711::Law;
 use super::opus;
 
 /// The codecs.
@@ -18,6 +20,8 @@ use super::opus;
 pub enum Codec {
     /// RFC 6716, in RTP by RFC 7587.
     Opus,
+    /// ITU-T G.722, 7 kHz of sound, RFC 3551 section 4.5.2.
+    G722,
     /// G.711 mu-law, RFC 3551 section 4.5.14.
     Pcmu,
     /// G.711 A-law, RFC 3551 section 4.5.14.
@@ -25,12 +29,13 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// Units of the RTP timestamp per second.
+    /// Units of the RTP timestamp per second. G.722's are 8,000 too, though it has 16,000 samples: the
+    /// error of an early document that was kept (RFC 3551 section 4.5.2).
     #[must_use]
     pub const fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
-            Self::Pcmu | Self::Pcma => 8_000,
+            Self::G722 | Self::Pcmu | Self::Pcma => 8_000,
         }
     }
 
@@ -39,16 +44,17 @@ impl Codec {
     pub const fn timestamp_units(self, samples: u32) -> u32 {
         match self {
             Self::Opus => samples,
-            Self::Pcmu | Self::Pcma => samples / 6,
+            Self::G722 | Self::Pcmu | Self::Pcma => samples / 6,
         }
     }
 
-    /// Which table, if it is G.711.
-    pub(super) const fn law(self) -> Option<Law> {
+    /// What its bytes mean, unless it is Opus.
+    pub(super) const fn bytewise(self) -> Option<Coding> {
         match self {
             Self::Opus => None,
-            Self::Pcmu => Some(Law::Mu),
-            Self::Pcma => Some(Law::A),
+            Self::G722 => Some(Coding::G722),
+            Self::Pcmu => Some(Coding::G711(Law::Mu)),
+            Self::Pcma => Some(Coding::G711(Law::A)),
         }
     }
 }
@@ -128,7 +134,7 @@ pub struct Settings {
     pub codec: Codec,
     /// Sound per packet.
     pub packet_time: PacketTime,
-    /// Opus: channels; G.711 has one.
+    /// Opus: channels; the others have one.
     pub channels: Channels,
     /// Opus: bits per second on average, 6,000 to 510,000.
     pub bitrate: u32,
@@ -204,7 +210,7 @@ pub struct Encoder {
 
 enum Machine {
     Opus(opus::Encoder),
-    G711(Box<g711::Encoder>),
+    Bytewise(Box<bytewise::Encoder>),
 }
 
 impl Encoder {
@@ -218,14 +224,14 @@ impl Encoder {
     /// When libopus has no memory left.
     pub fn new(settings: &Settings) -> Result<Self, CodecError> {
         let mut settings = *settings;
-        let machine = match settings.codec.law() {
+        let machine = match settings.codec.bytewise() {
             None => {
                 settings.packet_time = settings.packet_time.for_opus();
                 Machine::Opus(opus::Encoder::new(&settings)?)
             }
-            Some(law) => {
+            Some(coding) => {
                 settings.channels = Channels::Mono;
-                Machine::G711(Box::new(g711::Encoder::new(law)))
+                Machine::Bytewise(Box::new(bytewise::Encoder::new(coding)))
             }
         };
         Ok(Self {
@@ -245,14 +251,14 @@ impl Encoder {
     }
 
     /// Call with every 10 ms; a packet's payload is written to the start of `payload` when complete.
-    /// A buffer that is too small gives shorter Opus packets, and no G.711 ones.
+    /// A buffer that is too small gives shorter Opus packets, and no others.
     pub fn encode(&mut self, frame: &Frame, payload: &mut [u8]) -> Encoded {
         self.gathered.copy_from(frame);
         self.energy += self.gathered.energy();
         self.frames += 1;
         match &mut self.machine {
             Machine::Opus(_) => self.waiting.extend_from_slice(self.gathered.samples()),
-            Machine::G711(encoder) => encoder.encode(&self.gathered),
+            Machine::Bytewise(encoder) => encoder.encode(&self.gathered),
         }
         if self.frames < self.settings.packet_time.frames {
             return Encoded::Gathering;
@@ -266,7 +272,7 @@ impl Encoder {
         let level = AudioLevel::from_rms((self.energy / f64::from(samples)).sqrt());
         let len = match &mut self.machine {
             Machine::Opus(encoder) => encoder.encode(&self.waiting, payload),
-            Machine::G711(encoder) => encoder.packet(payload),
+            Machine::Bytewise(encoder) => encoder.packet(payload),
         };
         self.waiting.clear();
         (self.frames, self.energy) = (0, 0.0);
@@ -405,7 +411,7 @@ mod tests {
     /// A caller keeps no buffer for a packet that is not complete yet.
     #[test]
     fn each_frame_may_come_with_a_buffer_of_its_own() {
-        for codec in [Codec::Opus, Codec::Pcmu, Codec::Pcma] {
+        for codec in [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma] {
             let settings = Settings::new(codec);
             let mut encoder = Encoder::new(&settings).unwrap();
             let mut decoder = Decoder::new(codec, Channels::Mono).unwrap();

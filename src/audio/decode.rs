@@ -5,7 +5,7 @@
 //! ```text
 //! Packet        decoded; one that can't be counts as Missing (RFC 6716 section 3.4)
 //! Fec           the packet after the missing one, if it repeats that (RFC 7587 section 3.3)
-//! Missing       made up from what was heard: libopus' own way, conceal.rs for G.711
+//! Missing       made up from what was heard: libopus' own way, conceal.rs for the others
 //! Silence       the sender pauses (DTX): background noise, not loss
 //! ComfortNoise  what that noise is like (RFC 3389, G.711 only)
 //! ```
@@ -14,9 +14,10 @@
 
 use std::fmt;
 
+use super::bytewise;
 use super::codec::{Codec, CodecError};
+use super::decimate::Rate;
 use super::frame::{Channels, FRAME_SAMPLES, Frame, SAMPLE_RATE};
-use super::g711;
 use super::opus;
 
 /// What the jitter buffer found. It has looked at payloads from outside: how long they sound, whether
@@ -93,7 +94,8 @@ pub struct Decoder {
     codec: Codec,
     channels: Channels,
     opus: opus::Decoder,
-    g711: g711::Decoder,
+    narrow: bytewise::Decoder,
+    wide: bytewise::Decoder,
     /// Decoded and not yet taken, from `taken` on. Room for the longest packet is made once.
     ready: Vec<f32>,
     taken: usize,
@@ -122,7 +124,8 @@ impl Decoder {
             codec,
             channels,
             opus: opus::Decoder::new(channels)?,
-            g711: g711::Decoder::new(channels),
+            narrow: bytewise::Decoder::new(Rate::Khz8, channels),
+            wide: bytewise::Decoder::new(Rate::Khz16, channels),
             ready: Vec::with_capacity((MAX_SAMPLES + FRAME_SAMPLES) * channels.count()),
             taken: 0,
             heard_any: false,
@@ -158,7 +161,7 @@ impl Decoder {
             Input::Missing { samples } => self.missing(whole_steps(samples)),
             Input::Silence { samples } => self.pause(whole_steps(samples)),
             Input::ComfortNoise(payload) => {
-                if self.g711.describe_noise(payload).is_err() {
+                if self.narrow.describe_noise(payload).is_err() {
                     self.counters.malformed_packets += 1;
                 }
                 self.pause(FRAME_SAMPLES)
@@ -183,10 +186,10 @@ impl Decoder {
     }
 
     fn packet(&mut self, payload: &[u8], samples: usize) -> usize {
-        let law = self.codec.law();
-        let made = self.make(samples, |opus, g711, out| match law {
+        let coding = self.codec.bytewise();
+        let made = self.make(samples, |opus, bytewise, out| match coding {
             None => opus.decode(payload, out),
-            Some(law) => g711.decode(law, payload, out),
+            Some(coding) => bytewise.decode(coding, payload, out),
         });
         let Some(made) = made else {
             self.counters.malformed_packets += 1;
@@ -215,22 +218,22 @@ impl Decoder {
         if !self.heard_any {
             return self.pause(samples); // nothing to go on from
         }
-        let law = self.codec.law();
-        let made = self.make(samples, |opus, g711, out| match law {
+        let coding = self.codec.bytewise();
+        let made = self.make(samples, |opus, bytewise, out| match coding {
             None => opus.conceal(out),
-            Some(_) => Some(g711.conceal(out)),
+            Some(_) => Some(bytewise.conceal(out)),
         });
         self.fade(made.unwrap_or(0));
         made.map_or(0, |made| self.count(made, Origin::MadeUp))
     }
 
     fn pause(&mut self, samples: usize) -> usize {
-        let (law, heard_any) = (self.codec.law(), self.heard_any);
-        let made = self.make(samples, |opus, g711, out| match law {
+        let (coding, heard_any) = (self.codec.bytewise(), self.heard_any);
+        let made = self.make(samples, |opus, bytewise, out| match coding {
             _ if !heard_any => Some(samples), // silence
             // Opus makes the noise of its pauses where it conceals.
             None => opus.conceal(out),
-            Some(_) => Some(g711.pause(out)),
+            Some(_) => Some(bytewise.pause(out)),
         });
         self.fade(made.unwrap_or(0));
         made.map_or(0, |made| self.count(made, Origin::Pause))
@@ -258,14 +261,18 @@ impl Decoder {
     fn make(
         &mut self,
         samples: usize,
-        fill: impl FnOnce(&mut opus::Decoder, &mut g711::Decoder, &mut [f32]) -> Option<usize>,
+        fill: impl FnOnce(&mut opus::Decoder, &mut bytewise::Decoder, &mut [f32]) -> Option<usize>,
     ) -> Option<usize> {
         self.ready.drain(..self.taken);
         self.taken = 0;
         let start = self.ready.len();
         self.ready.resize(start + samples * self.channels.count(), 0.0);
         let out = self.ready.get_mut(start..).unwrap_or_default();
-        let made = fill(&mut self.opus, &mut self.g711, out);
+        let bytewise = match self.codec {
+            Codec::G722 => &mut self.wide,
+            Codec::Opus | Codec::Pcmu | Codec::Pcma => &mut self.narrow,
+        };
+        let made = fill(&mut self.opus, bytewise, out);
         self.ready.truncate(start + made.unwrap_or(0) * self.channels.count());
         made
     }
@@ -307,7 +314,7 @@ fn whole_steps(samples: usize) -> usize {
 /// 2.5 ms.
 const STEP: usize = 120;
 
-/// 200 ms, the longest packet of G.711 (RFC 3551 section 4.2); those of Opus end at 120.
+/// 200 ms, the longest packet of G.711 and G.722 (RFC 3551 section 4.2); those of Opus end at 120.
 const MAX_SAMPLES: usize = 9_600;
 /// 800 ms without a packet: no pause any more.
 const GONE: usize = 38_400;
@@ -371,7 +378,7 @@ mod tests {
     /// rfc7874-3-1, rfc7587-4.1-1
     #[test]
     fn a_tone_keeps_pitch_and_level_in_every_codec_and_packet_time() {
-        for codec in [Codec::Opus, Codec::Pcmu, Codec::Pcma] {
+        for codec in [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma] {
             for ms in [10, 20, 30, 40, 50, 60] {
                 let mut settings = Settings::new(codec);
                 settings.packet_time = PacketTime::at_most(ms);
@@ -396,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_lost_packet_is_made_up_and_counted_once() {
-        for codec in [Codec::Opus, Codec::Pcmu, Codec::Pcma] {
+        for codec in [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma] {
             let mut decoder = Decoder::new(codec, Channels::Mono).unwrap();
             let mut heard = Vec::new();
             for (n, payload) in payloads(&Settings::new(codec), 100, 440.0).iter().enumerate() {

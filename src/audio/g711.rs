@@ -10,16 +10,7 @@
 //! A-law (PCMA) inverts every second bit. Both were meant to keep the lines of 1972 in step: silence
 //! must not be a row of zeros.
 //!
-//! [`Law`] is at 8 kHz; `narrowband.rs` goes from and to 48. Read next: `narrowband.rs`.
-
-use super::comfort::ComfortNoise;
-use super::conceal::Concealer;
-use super::frame::{Channels, FRAME_SAMPLES as WIDE_SAMPLES, Frame};
-use super::narrowband::{Decimator, Interpolator, RATIO};
-use crate::wire::ParseError;
-
-/// Samples in 10 ms at 8 kHz, and so bytes of payload.
-pub(super) const FRAME_SAMPLES: usize = 80;
+//! [`Law`] is at 8 kHz; `bytewise.rs` goes from and to 48. Read next: `g722.rs`.
 
 /// Which of the two tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,131 +77,6 @@ impl Law {
         }
     }
 }
-
-/// What gathers a payload.
-pub(super) struct Encoder {
-    law: Law,
-    decimator: Decimator,
-    samples: [f32; FRAME_SAMPLES],
-    /// Kept here, not in the caller's buffer: that may be another one for each 10 ms.
-    coded: Vec<u8>,
-}
-
-impl Encoder {
-    pub(super) fn new(law: Law) -> Self {
-        let coded = Vec::with_capacity(LONGEST_FRAMES * FRAME_SAMPLES);
-        Self { law, decimator: Decimator::new(), samples: [0.0; FRAME_SAMPLES], coded }
-    }
-
-    /// 10 ms more, of one channel.
-    pub(super) fn encode(&mut self, frame: &Frame) {
-        self.decimator.process(frame.samples(), &mut self.samples);
-        let coded = self.samples.iter().map(|sample| self.law.encode(to_i16(*sample)));
-        self.coded.extend(coded);
-    }
-
-    /// Hands out what was gathered; `None` if `payload` is too short for it.
-    pub(super) fn packet(&mut self, payload: &mut [u8]) -> Option<usize> {
-        let room = payload.get_mut(..self.coded.len());
-        let written = room.map(|room| {
-            room.copy_from_slice(&self.coded);
-            room.len()
-        });
-        self.coded.clear();
-        written
-    }
-}
-
-/// What makes sound of payloads, and of their absence: one channel or the same twice, at 48 kHz. Each
-/// method answers with samples per channel.
-pub(super) struct Decoder {
-    channels: Channels,
-    concealer: Concealer,
-    noise: ComfortNoise,
-    interpolator: Interpolator,
-    samples: [f32; FRAME_SAMPLES],
-}
-
-impl Decoder {
-    pub(super) fn new(channels: Channels) -> Self {
-        Self {
-            channels,
-            concealer: Concealer::new(),
-            noise: ComfortNoise::new(),
-            interpolator: Interpolator::new(),
-            samples: [0.0; FRAME_SAMPLES],
-        }
-    }
-
-    /// `None` if the payload is empty or lasts longer than `out`.
-    pub(super) fn decode(&mut self, law: Law, payload: &[u8], out: &mut [f32]) -> Option<usize> {
-        let made = payload.len() * RATIO;
-        let out = out.get_mut(..made * self.channels.count()).filter(|out| !out.is_empty())?;
-        let outs = out.chunks_mut(WIDE_SAMPLES * self.channels.count());
-        for (bytes, out) in payload.chunks(FRAME_SAMPLES).zip(outs) {
-            self.step(out, |concealer, _, samples| {
-                for (sample, byte) in samples.iter_mut().zip(bytes) {
-                    *sample = to_f32(law.decode(*byte));
-                }
-                concealer.heard(samples);
-            });
-        }
-        Some(made)
-    }
-
-    /// Goes on from what was heard last, for as long as `out` is.
-    pub(super) fn conceal(&mut self, out: &mut [f32]) -> usize {
-        self.fill(out, |concealer, _, samples| concealer.conceal(samples))
-    }
-
-    /// The noise of a pause.
-    pub(super) fn pause(&mut self, out: &mut [f32]) -> usize {
-        self.fill(out, |concealer, noise, samples| {
-            noise.fill(samples);
-            concealer.pause(samples);
-        })
-    }
-
-    /// What that noise is like.
-    pub(super) fn describe_noise(&mut self, payload: &[u8]) -> Result<(), ParseError> {
-        self.noise.describe(payload)
-    }
-
-    fn fill(
-        &mut self,
-        out: &mut [f32],
-        make: impl Fn(&mut Concealer, &mut ComfortNoise, &mut [f32]),
-    ) -> usize {
-        for out in out.chunks_mut(WIDE_SAMPLES * self.channels.count()) {
-            self.step(out, &make);
-        }
-        out.len() / self.channels.count()
-    }
-
-    /// At most 10 ms: `make` writes them at 8 kHz, `out` gets them at 48.
-    fn step(
-        &mut self,
-        out: &mut [f32],
-        make: impl FnOnce(&mut Concealer, &mut ComfortNoise, &mut [f32]),
-    ) {
-        let mono = out.len() / self.channels.count();
-        let narrow = self.samples.get_mut(..mono / RATIO).unwrap_or_default();
-        make(&mut self.concealer, &mut self.noise, narrow);
-        self.interpolator.process(narrow, out.get_mut(..mono).unwrap_or_default());
-        if self.channels == Channels::Stereo {
-            // From the back, so that nothing is overwritten before it is read.
-            for n in (0..mono).rev() {
-                let sample = out.get(n).copied().unwrap_or_default();
-                if let Some(pair) = out.get_mut(2 * n..2 * n + 2) {
-                    pair.fill(sample);
-                }
-            }
-        }
-    }
-}
-
-/// A packet of 60 ms.
-const LONGEST_FRAMES: usize = 6;
 
 /// Nearest 16-bit sample; too loud becomes as loud as can be.
 #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, which is what is wanted")]

@@ -11,16 +11,18 @@
 //!
 //! Read first: [`frame`]. Then [`codec`], [`decode`], [`source`]. Next layer: [`crate::peer`].
 
+mod bytewise;
 pub mod codec;
 mod comfort;
 mod conceal;
+mod decimate;
 pub mod decode;
 #[cfg(feature = "device")]
 pub mod device;
 pub mod frame;
 pub mod g711;
+pub mod g722;
 pub mod mix;
-mod narrowband;
 mod opus;
 pub mod resample;
 pub mod ring;

@@ -223,7 +223,7 @@ pub struct MediaOptions {
     /// Where what is heard goes: default, device:NAME, file:PATH ({call} becomes the call's id), null
     #[arg(long, value_name = "SPEC", default_value = "default")]
     pub output: sink::Spec,
-    /// Codecs in order of preference (repeatable) [default: opus, pcmu, pcma]
+    /// Codecs in order of preference (repeatable) [default: opus, g722, pcmu, pcma]
     #[arg(long, value_enum, value_name = "CODEC")]
     pub codec: Vec<Codec>,
     /// Opus: bits per second
@@ -310,6 +310,8 @@ impl TellingOptions {
 pub enum Codec {
     /// Opus (RFC 7587)
     Opus,
+    /// G.722, 7 kHz of sound
+    G722,
     /// G.711 mu-law
     Pcmu,
     /// G.711 A-law
@@ -346,6 +348,7 @@ impl MediaOptions {
         for codec in &self.codec {
             let name = match codec {
                 Codec::Opus => CodecName::Opus,
+                Codec::G722 => CodecName::G722,
                 Codec::Pcmu => CodecName::Pcmu,
                 Codec::Pcma => CodecName::Pcma,
             };

@@ -54,7 +54,7 @@ pub enum Sending {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            codecs: vec![CodecName::Opus, CodecName::Pcmu, CodecName::Pcma],
+            codecs: vec![CodecName::Opus, CodecName::G722, CodecName::Pcmu, CodecName::Pcma],
             opus: OpusSettings::default(),
             sending: Sending::Frames,
             connect_timeout: Self::CONNECT_TIMEOUT,

@@ -272,7 +272,7 @@ impl Negotiation {
         let mut formats = Vec::new();
         let offer = self.pending.iter().map(|pending| &pending.offer);
         for section in offer.flat_map(Description::sections) {
-            let codec = |number| translate::audio_codec(section.codec(number)?);
+            let codec = |number| Some(translate::audio_codec(section.codec(number)?));
             formats.extend(section.payload_types().filter_map(|n| Some((n, codec(n)?))));
         }
         formats

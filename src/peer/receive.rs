@@ -93,9 +93,9 @@ impl Receiver {
     /// What was agreed on holds from the next packet on.
     pub(super) fn configure(&mut self, agreed: &Agreed) {
         let format = |agreed: &crate::sdp::agreement::AgreedCodec| {
-            Some((agreed.receive_payload_type, translate::audio_codec(agreed.codec)?))
+            (agreed.receive_payload_type, translate::audio_codec(agreed.codec))
         };
-        self.formats = agreed.codecs.iter().filter_map(format).collect();
+        self.formats = agreed.codecs.iter().map(format).collect();
         self.extensions = translate::extension_ids(agreed.extensions);
         self.mid.clone_from(&agreed.mid);
     }

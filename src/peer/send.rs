@@ -106,15 +106,11 @@ impl Sender {
     /// What was agreed on holds from the next packet on.
     pub(super) fn configure(&mut self, agreed: &Agreed, opus: &OpusSettings) {
         let known = |agreed: &sdp::agreement::AgreedCodec| {
-            Some((translate::audio_codec(agreed.codec)?, agreed.send_payload_type))
+            (translate::audio_codec(agreed.codec), agreed.send_payload_type)
         };
-        self.payload_types = agreed.codecs.iter().filter_map(known).collect();
-        let first = agreed.codecs.first();
-        let Some((first, codec)) =
-            first.and_then(|first| Some((first, translate::audio_codec(first.codec)?)))
-        else {
-            return;
-        };
+        self.payload_types = agreed.codecs.iter().map(known).collect();
+        let Some(first) = agreed.codecs.first() else { return };
+        let codec = translate::audio_codec(first.codec);
         let settings = settings(codec, agreed, first.wishes, opus);
         let extensions = translate::extension_ids(agreed.extensions);
         let kept = self.format.take().filter(|format| *format.encoder.settings() == settings);
@@ -150,7 +146,7 @@ impl Sender {
     pub(super) fn target_bitrate(&self) -> u32 {
         self.format.as_ref().map_or(0, |format| match format.codec {
             Codec::Opus => format.encoder.settings().bitrate,
-            Codec::Pcmu | Codec::Pcma => 64_000,
+            Codec::G722 | Codec::Pcmu | Codec::Pcma => 64_000,
         })
     }
 

@@ -137,18 +137,19 @@ pub(super) const fn dtls_role(role: sdp::DtlsRole) -> Role {
 pub(super) const fn sdp_codec(codec: audio::Codec) -> sdp::Codec {
     match codec {
         audio::Codec::Opus => sdp::Codec::Opus,
+        audio::Codec::G722 => sdp::Codec::G722,
         audio::Codec::Pcmu => sdp::Codec::Pcmu,
         audio::Codec::Pcma => sdp::Codec::Pcma,
     }
 }
 
-/// The same codec for sound; none if we have no encoder for it, and so never agree to it.
-pub(super) const fn audio_codec(codec: sdp::Codec) -> Option<audio::Codec> {
+/// The same codec for sound.
+pub(super) const fn audio_codec(codec: sdp::Codec) -> audio::Codec {
     match codec {
-        sdp::Codec::Opus => Some(audio::Codec::Opus),
-        sdp::Codec::Pcmu => Some(audio::Codec::Pcmu),
-        sdp::Codec::Pcma => Some(audio::Codec::Pcma),
-        sdp::Codec::G722 => None,
+        sdp::Codec::Opus => audio::Codec::Opus,
+        sdp::Codec::G722 => audio::Codec::G722,
+        sdp::Codec::Pcmu => audio::Codec::Pcmu,
+        sdp::Codec::Pcma => audio::Codec::Pcma,
     }
 }
 
@@ -156,6 +157,7 @@ pub(super) const fn audio_codec(codec: sdp::Codec) -> Option<audio::Codec> {
 pub(super) const fn rtp_codec(codec: audio::Codec) -> rtp::Codec {
     match codec {
         audio::Codec::Opus => rtp::Codec::Opus,
+        audio::Codec::G722 => rtp::Codec::G722,
         audio::Codec::Pcmu => rtp::Codec::Pcmu,
         audio::Codec::Pcma => rtp::Codec::Pcma,
     }
@@ -165,6 +167,7 @@ pub(super) const fn rtp_codec(codec: audio::Codec) -> rtp::Codec {
 pub(super) const fn decoder_codec(codec: rtp::Codec) -> audio::Codec {
     match codec {
         rtp::Codec::Opus => audio::Codec::Opus,
+        rtp::Codec::G722 => audio::Codec::G722,
         rtp::Codec::Pcmu => audio::Codec::Pcmu,
         rtp::Codec::Pcma => audio::Codec::Pcma,
     }

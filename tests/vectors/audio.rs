@@ -1,12 +1,16 @@
-//! Vectors of the layer `audio`: `g711`.
+//! Vectors of the layer `audio`: `g711`, `g722`.
 
 use halloo::audio::g711::Law;
+use halloo::audio::g722;
 use serde_json::Value;
+
+use super::case::{hex, same, text, to_hex};
 
 /// Whether the case holds; `None` if another layer reads this kind.
 pub fn check(kind: &str, case: &Value) -> Option<Result<(), String>> {
     match kind {
         "g711" => Some(g711(case)),
+        "g722" => Some(g722(case)),
         _ => None,
     }
 }
@@ -30,4 +34,21 @@ fn g711(case: &Value) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Another implementation's bytes and samples, one by one.
+fn g722(case: &Value) -> Result<(), String> {
+    let pcm = samples(text(case, "pcm"));
+    let mut encoder = g722::Encoder::new();
+    let coded: Vec<u8> = pcm.as_chunks::<2>().0.iter().map(|pair| encoder.encode(*pair)).collect();
+    same("payload", to_hex(&coded).as_str(), text(case, "payload"))?;
+    let mut decoder = g722::Decoder::new();
+    let payload = hex(text(case, "payload"));
+    let decoded: Vec<i16> = payload.iter().flat_map(|byte| decoder.decode(*byte)).collect();
+    same("decoded", &decoded, &samples(text(case, "decoded")))
+}
+
+fn samples(digits: &str) -> Vec<i16> {
+    let bytes = hex(digits);
+    bytes.as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
 }

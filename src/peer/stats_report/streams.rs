@@ -165,12 +165,13 @@ impl Facts<'_> {
     fn codec(&self, way: Way, codec: Codec, payload_type: u8) -> stats::Codec {
         let (mime_type, channels) = match codec {
             Codec::Opus => ("audio/opus", 2),
+            Codec::G722 => ("audio/G722", 1),
             Codec::Pcmu => ("audio/PCMU", 1),
             Codec::Pcma => ("audio/PCMA", 1),
         };
         // What the receiver of the packets wishes, which is said in its own description.
         let wishes = match (codec, way) {
-            (Codec::Pcmu | Codec::Pcma, _) => None,
+            (Codec::G722 | Codec::Pcmu | Codec::Pcma, _) => None,
             (Codec::Opus, Way::Inbound) => self.negotiation.own_wishes(),
             (Codec::Opus, Way::Outbound) => self.negotiation.agreed().and_then(their_wishes),
         };

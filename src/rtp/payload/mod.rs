@@ -1,6 +1,6 @@
 //! What is inside: the payload formats of a call, and how long their packets last.
 //!
-//! RFC 7587 (Opus), RFC 3551 (PCMU, PCMA), RFC 4733 (telephone-event), RFC 2198 (RED). Decoding is the
+//! RFC 7587 (Opus), RFC 3551 (G722, PCMU, PCMA), RFC 4733 (telephone-event), RFC 2198 (RED). Decoding is the
 //! business of [`crate::audio`]; here is only what the jitter buffer must know: how much time a packet
 //! covers, and whether it holds a second, rougher copy of the packet before it. Read next: `opus.rs`.
 
@@ -21,6 +21,8 @@ pub use telephone_event::TelephoneEvent;
 pub enum Codec {
     /// Opus, 48 kHz on the clock whatever the encoder does inside.
     Opus,
+    /// G.722, payload type 9: its clock has half as many ticks as it has samples.
+    G722,
     /// G.711 mu-law, payload type 0.
     Pcmu,
     /// G.711 A-law, payload type 8.
@@ -34,6 +36,7 @@ impl Codec {
         match payload_type {
             0 => Some(Self::Pcmu),
             8 => Some(Self::Pcma),
+            9 => Some(Self::G722),
             _ => None,
         }
     }
@@ -43,7 +46,7 @@ impl Codec {
     pub const fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
-            Self::Pcmu | Self::Pcma => 8_000,
+            Self::G722 | Self::Pcmu | Self::Pcma => 8_000,
         }
     }
 
@@ -54,10 +57,10 @@ impl Codec {
     pub fn ticks(self, payload: &[u8]) -> Result<u32, ParseError> {
         match self {
             Self::Opus => Ok(OpusPacket::parse(payload)?.ticks()),
-            // One byte a sample, one sample a tick. 1,600 bytes are 200 ms, RFC 3551's longest packet.
-            Self::Pcmu | Self::Pcma => match u32::try_from(payload.len()) {
+            // One byte a tick. 1,600 bytes are 200 ms, RFC 3551's longest packet.
+            Self::G722 | Self::Pcmu | Self::Pcma => match u32::try_from(payload.len()) {
                 Ok(samples @ 1..=1_600) => Ok(samples),
-                _ => Err(ParseError::invalid(0, "a G.711 payload of no possible length")),
+                _ => Err(ParseError::invalid(0, "a G.711 or G.722 payload of no possible length")),
             },
         }
     }
@@ -90,11 +93,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn g711_lasts_a_tick_a_byte() {
-        // rfc3551-4.5.14-1: ptime 10 to 60
+    fn g711_and_g722_last_a_tick_a_byte() {
+        // rfc3551-4.5.14-1, rfc3551-4.5.2: ptime 10 to 60
         for ptime in [10, 20, 30, 40, 60] {
             let payload = vec![0xff; ptime * 8];
-            for codec in [Codec::Pcmu, Codec::Pcma] {
+            for codec in [Codec::G722, Codec::Pcmu, Codec::Pcma] {
                 let lasts = codec.duration(&payload).unwrap();
                 assert_eq!(lasts, Duration::from_millis(ptime as u64));
             }
@@ -108,6 +111,7 @@ mod tests {
         // rfc3551-6-1, rfc3550-5.1-2
         assert_eq!(Codec::of_static_payload_type(0), Some(Codec::Pcmu));
         assert_eq!(Codec::of_static_payload_type(8), Some(Codec::Pcma));
+        assert_eq!(Codec::of_static_payload_type(9), Some(Codec::G722));
         assert_eq!(Codec::of_static_payload_type(111), None);
         assert_eq!((Codec::Opus.clock_rate(), Codec::Pcma.clock_rate()), (48_000, 8_000));
     }

@@ -13,7 +13,8 @@ enum Act {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let codec = prop_oneof![Just(Codec::Opus), Just(Codec::Pcmu), Just(Codec::Pcma)];
+    let codec =
+        prop_oneof![Just(Codec::Opus), Just(Codec::G722), Just(Codec::Pcmu), Just(Codec::Pcma)];
     // Half of the numbers are close to each other, so that packets do get in.
     let number = prop_oneof![any::<u16>(), 65_500..=u16::MAX, 0_u16..40];
     let timestamp = prop_oneof![any::<u32>(), (0_u32..90).prop_map(|at| at * 960)];
