@@ -59,8 +59,8 @@ fn codecs(visit: &Visit) -> [Value; 2] {
 }
 
 #[test]
-fn g711_alone_will_do() {
-    for law in ["PCMU", "PCMA"] {
+fn g711_or_g722_alone_will_do() {
+    for law in ["PCMU", "PCMA", "G722"] {
         on_stage(|stage| {
             let mut visit = stage.visit(&[]);
             visit.calls(&format!("{{ codecs: ['{law}'] }}"));

@@ -46,6 +46,16 @@ fn libwebrtc_calls_with_pcmu() {
 }
 
 #[test]
+fn libwebrtc_calls_with_g722() {
+    peer_calls(&wrtc, "g722");
+}
+
+#[test]
+fn libwebrtc_is_called_with_g722() {
+    halloo_calls(&wrtc, "g722");
+}
+
+#[test]
 fn libwebrtc_is_called_with_opus() {
     halloo_calls(&wrtc, "opus");
 }

@@ -111,6 +111,7 @@ const QMF: [i32; TAPS] = [3, -11, 12, 32, -210, 951, 3_876, -805, 362, -156, 53,
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::cast_possible_truncation, reason = "sound needs no more digits")]
     use super::*;
 
     fn sine(hz: f64, amplitude: f64, samples: usize) -> Vec<i16> {
