@@ -8,6 +8,8 @@ import { wordsFor } from "./words.js";
 const byId = (id) => document.getElementById(id);
 const set = (id, text) => (byId(id).textContent = text);
 
+/** What the person at the other side calls this halloo. */
+const NAME = document.querySelector("meta[name=halloo-name]").content;
 /** States in which no call is under way. */
 const AT_REST = ["idle", "ended", "failed", "broken", "locked"];
 /** States in which both sides have agreed to talk. */
@@ -127,7 +129,7 @@ export class View {
     if (byId("state").textContent !== words[0]) set("state", words[0]);
     if (byId("hint").textContent !== words[1]) set("hint", words[1]);
     const title = words[0].replace(/[.…]$/, "");
-    document.title = title.includes("halloo") ? title : `${title} – halloo`;
+    document.title = title.includes(NAME) ? title : `${title} – ${NAME}`;
   }
 
   #wordsNow() {

@@ -1,7 +1,5 @@
 //! `halloo listen`: answers calls until it is told to end.
 
-use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -12,10 +10,9 @@ use super::keys::{Keys, is_person_there};
 use super::options::{Answer, ListenOptions};
 use super::show::{Events, Show, next};
 use super::signals::Asked;
-use super::{Failure, sound};
+use super::{Failure, port, sound};
 use crate::net::driver::{self, Handle};
-use crate::net::http_server::{Access, Answering, Role, Server};
-use crate::peer::event::Step;
+use crate::net::http_server::{Access, Answering, Role};
 use crate::signal::token::Token;
 
 /// Runs the command.
@@ -27,30 +24,30 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
     let mut asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
     let answering = answering(options.answer);
     let access = Access {
-        allowed: options.allow_origin.clone(),
         token: options.token.as_ref().map(|secret| Token::new(secret.reveal())),
         answering,
         role: Role::Listens,
+        ..Access::default()
     };
     // The port first: with it taken, no microphone is opened.
-    let server = Server::bind(options.bind, access)
-        .await
-        .map_err(|error| port_failure(options.bind, &error))?;
+    let port = port::open(&options.port, access).await?;
     let mut settings = options.media.driver();
     settings.max_calls = usize::from(options.max_calls);
     let calls = driver::start(settings, sound(&options.media)?)?;
     let mut events = calls.events();
-    let urls = server.urls();
+    port.announce(&show, calls.world().now(), &options.port);
     let (end, ended) = oneshot::channel::<()>();
-    let serving = tokio::spawn(server.run(calls.clone(), async move {
+    let serving = tokio::spawn(port.server.run(calls.clone(), async move {
         let _sent_or_dropped = ended.await;
     }));
     let mut doorbell = Doorbell::new(match answering {
         Answering::Auto if !is_person_there() => Keys::none(),
         _ => Keys::listen(),
     });
-    show.listening(calls.world().now(), urls);
-    if !options.bind.ip().is_loopback() && options.token.is_none() && answering == Answering::Auto {
+    if !options.port.address().ip().is_loopback()
+        && options.token.is_none()
+        && answering == Answering::Auto
+    {
         let note = "note: whoever reaches this port can call, and hears what --input sends";
         show.line(calls.world().now(), None, note);
     }
@@ -98,24 +95,6 @@ async fn attend(show: &Show, calls: &Handle, events: &mut Events, doorbell: &mut
             }
         }
     }
-}
-
-pub(super) fn port_failure(bind: SocketAddr, error: &io::Error) -> Failure {
-    let hint = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "is another halloo running? --bind 127.0.0.1:0 takes any free port"
-        }
-        io::ErrorKind::PermissionDenied => "ports below 1024 are for root: take a higher one",
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address; --bind 0.0.0.0:8080 listens on all it has"
-        }
-        _ => "try another --bind ADDR:PORT",
-    };
-    let what = match error.kind() {
-        io::ErrorKind::AddrInUse => format!("port {} is in use", bind.port()),
-        _ => error.to_string(),
-    };
-    Failure::at(Step::Signalling, format!("can't listen on {bind}: {what}"), hint)
 }
 
 /// What has not left by then will not.

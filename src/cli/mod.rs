@@ -24,6 +24,8 @@ pub mod paper;
 pub mod paste;
 pub mod peers;
 mod pitch;
+mod port;
+mod qr;
 pub mod show;
 mod signals;
 pub mod tab;
@@ -42,7 +44,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::net::sound::Sound;
 use crate::net::target::Target;
 
-use options::{Cli, Command, ListenBy, Loudness, MediaOptions};
+use options::{CallOptions, Cli, Command, ListenBy, Loudness, MediaOptions};
 
 /// Runs the program with the process's arguments.
 #[must_use]
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
 fn obey(command: Command) -> Result<(), Failure> {
     match command {
         Command::Listen(options) => {
+            let options = *options;
             check::named_things_exist(&options.media)?;
             check::token(options.token.as_ref())?;
             match options.by {
@@ -68,14 +71,14 @@ fn obey(command: Command) -> Result<(), Failure> {
             }
         }
         Command::Call(options) => {
+            let options = *options;
             check::named_things_exist(&options.media)?;
             check::token(options.token.as_ref())?;
+            if let Some(why) = misplaced(&options.target, &options) {
+                return Err(Failure::Usage(why));
+            }
             match options.target.clone() {
                 Target::Tab => run(tab::run(options)),
-                _ if options.bind.is_some() => {
-                    let why = "--bind is for `halloo call tab`, which serves a page";
-                    Err(Failure::Usage(why.into()))
-                }
                 Target::Myself => run(myself::run(options)),
                 Target::Paste => run(paste::call(options)),
                 Target::Routes(routes) => run(call::run(options, routes)),
@@ -85,6 +88,20 @@ fn obey(command: Command) -> Result<(), Failure> {
         Command::Devices(options) => devices::run(&options),
         Command::Completions(options) => paper::completions(&options),
         Command::Man(options) => paper::man(&options),
+    }
+}
+
+/// Options that mean nothing for this target.
+fn misplaced(target: &Target, options: &CallOptions) -> Option<String> {
+    match (options.port.given(), target) {
+        (Some(option), Target::Myself | Target::Paste | Target::Routes(_)) => {
+            Some(format!("{option} is for `halloo call tab`, which serves a page"))
+        }
+        (_, Target::Myself | Target::Paste | Target::Tab) => {
+            let why = "--pin is for calls to a host, which shows a certificate";
+            options.pin.map(|_| why.to_owned())
+        }
+        (None, Target::Routes(_)) => None,
     }
 }
 

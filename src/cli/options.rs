@@ -1,6 +1,9 @@
 //! What can be asked: commands and their options.
 
-use std::net::SocketAddr;
+mod port;
+
+pub use port::PortOptions;
+
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -26,18 +29,18 @@ const EXAMPLES: &str = "\
 Examples:
   halloo listen                  then open http://127.0.0.1:8080/ in a browser and press Call
   halloo call self               does this machine work? without microphone, network or browser
-  halloo listen --bind 0.0.0.0:8080     on one computer, and on another:
-  halloo call 192.0.2.7:8080";
+  halloo listen --lan            on one computer, and on another:
+  halloo call 192.0.2.7          or in the browser of a phone: https://192.0.2.7:8443/";
 
 /// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Answer calls: from browsers by the page, from other programs by WHIP.
     #[command(after_help = LISTEN_EXAMPLES)]
-    Listen(ListenOptions),
+    Listen(Box<ListenOptions>),
     /// Place a call.
     #[command(after_help = CALL_EXAMPLES)]
-    Call(CallOptions),
+    Call(Box<CallOptions>),
     /// List the halloos on this network that announce themselves.
     #[command(after_help = PEERS_EXAMPLES)]
     Peers(PeersOptions),
@@ -55,7 +58,8 @@ pub enum Command {
 const LISTEN_EXAMPLES: &str = "\
 Examples:
   halloo listen                          the page is at http://127.0.0.1:8080/
-  halloo listen --bind 0.0.0.0:8080      other computers may call too; y or n answers them
+  halloo listen --lan                    phones and other computers may call too; y or n answers them
+  halloo listen --lan --name Kitchen --token SECRET
   halloo listen paste                    answers a `halloo call paste`
   halloo listen --input echo --output null      callers hear themselves
   halloo listen --input tone:440 --output file:heard-{call}.wav --json";
@@ -65,8 +69,10 @@ Examples:
   halloo call self                       two peers in this process, and a verdict
   halloo call tab                        a browser tab: open the URL there, and it rings
   halloo call paste                      without any server: send a line, paste the one that comes back
-  halloo call 192.0.2.7:8080             a `halloo listen --bind 0.0.0.0:8080` there
-  halloo call http://192.0.2.7:8080/whip any WHIP endpoint
+  halloo call tab --lan                  a phone's browser: point its camera at the QR code
+  halloo call 192.0.2.7                  a `halloo listen --lan` there
+  halloo call kitchen --pin FINGERPRINT  only if it shows this certificate
+  halloo call https://whip.example/endpoint      any WHIP endpoint
   halloo call localhost --input file:speech.wav --output file:heard.wav --duration 10
   halloo call localhost --impair loss=10%,burst=3,delay=80ms,seed=1";
 
@@ -113,12 +119,9 @@ pub struct ListenOptions {
     #[arg(value_enum, value_name = "paste", hide_possible_values = true,
         conflicts_with_all = ["bind", "allow_origin", "answer", "max_calls"])]
     pub by: Option<ListenBy>,
-    /// Where to listen: address and port (0: any free one)
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
-    pub bind: SocketAddr,
-    /// Let pages of this origin call, such as `https://app.example`; * for any
-    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
-    pub allow_origin: Vec<String>,
+    /// Where calls come in.
+    #[command(flatten)]
+    pub port: PortOptions,
     /// Callers must know it: they send Authorization: Bearer SECRET
     #[arg(long, value_name = "SECRET", env = "HALLOO_TOKEN", hide_env_values = true)]
     pub token: Option<Secret>,
@@ -159,9 +162,6 @@ pub struct CallOptions {
     /// `https://host:port[/path]` or `http://...`, `host[:port]`, `self`, `tab` (the browser tab that opens our page) or `paste` (lines of text, carried by any chat)
     #[arg(value_name = "TARGET")]
     pub target: Target,
-    /// tab: where the page is served [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub bind: Option<SocketAddr>,
     /// The secret that the other side asks for (tab: that we ask for); better by the variable, which no process list shows
     #[arg(long, value_name = "SECRET", env = "HALLOO_TOKEN", hide_env_values = true)]
     pub token: Option<Secret>,
@@ -174,6 +174,9 @@ pub struct CallOptions {
     /// What is told.
     #[command(flatten)]
     pub telling: TellingOptions,
+    /// tab: where the page is served.
+    #[command(flatten, next_help_heading = "Options of call tab")]
+    pub port: PortOptions,
 }
 
 /// `halloo peers`.
@@ -384,19 +387,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
 
-/// An origin as browsers send it: scheme, host, and the port unless it is the scheme's own.
-fn origin(text: &str) -> Result<String, String> {
-    let bare = text.trim_end_matches('/');
-    let rest = bare.split_once("://").map(|(_, rest)| rest);
-    match rest {
-        _ if text == "*" || text == "null" => Ok(text.to_owned()),
-        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', ' ']) => {
-            Ok(bare.to_ascii_lowercase())
-        }
-        _ => Err("an origin is scheme://host[:port], without a path; or *".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -454,7 +444,7 @@ mod tests {
             ("listen --bind here", "here"),
             ("listen --allow-origin app.example", "app.example"),
             ("listen --max-calls 0", "0"),
-            ("listen --lan", "--lan"),
+            ("listen --tls-cert a.pem", "--tls-key"),
             ("sing", "sing"),
         ] {
             let words = std::iter::once("halloo").chain(line.split_whitespace());

@@ -56,9 +56,10 @@ impl Show {
     }
 
     /// Where calls can come in.
-    pub fn listening(&self, now: Instant, urls: Vec<String>) {
+    pub fn listening(&self, now: Instant, urls: Vec<String>, fingerprint: Option<String>) {
         if self.json {
-            self.event(None, &TimedEvent { at: now, event: Event::Listening { urls } });
+            let event = Event::Listening { urls, fingerprint };
+            self.event(None, &TimedEvent { at: now, event });
             return;
         }
         for url in urls {
@@ -117,6 +118,20 @@ impl Show {
         self.wipe();
         let seconds = at.since_start().as_secs_f64();
         write_stderr(&format!("{seconds:7.3} s  {short}{}{}", gap(&short), clean(text)));
+    }
+
+    /// Something that concerns no call, but should be known.
+    pub fn warn(&self, now: Instant, text: String) {
+        self.event(None, &TimedEvent { at: now, event: Event::Warning { text } });
+    }
+
+    /// A picture made of characters: for a person at a terminal, and nobody else.
+    pub fn picture(&self, lines: &[String]) {
+        let is_seen = *self.live.borrow() != Live::NoTerminal && io::stdout().is_terminal();
+        if is_seen && self.loudness > Loudness::Quiet {
+            self.wipe();
+            lines.iter().for_each(|line| write_stderr(line));
+        }
     }
 
     /// A question to the person, who is there to answer it, whatever else is told.
@@ -192,7 +207,7 @@ pub async fn next(events: &mut Events) -> Option<(CallId, TimedEvent)> {
 fn plain(event: &Event) -> Option<(Loudness, String)> {
     use Loudness::{Normal, Verbose};
     Some(match event {
-        Event::Listening { urls } => (Normal, format!("listening on {}", urls.join(" "))),
+        Event::Listening { urls, .. } => (Normal, format!("listening on {}", urls.join(" "))),
         Event::Paste { .. } => return None, // printed as data
         Event::Ringing => (Normal, "ringing".into()),
         Event::Answered => (Verbose, "answered".into()),

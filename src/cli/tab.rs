@@ -6,7 +6,6 @@
 //! ```
 //! Like `listen` it has a port, like `call` it is about one call, and ends with it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -14,13 +13,12 @@ use tokio::time::timeout;
 
 use super::call::{Ended, Person, interrupted};
 use super::controls::Controls;
-use super::listen::port_failure;
 use super::options::CallOptions;
 use super::show::{Events, Show, next};
 use super::signals::Asked;
-use super::{Failure, sound};
+use super::{Failure, port, sound};
 use crate::net::driver::{self, Handle};
-use crate::net::http_server::{Access, Role, Server};
+use crate::net::http_server::{Access, Role};
 use crate::peer::event::{End, Event, Side, Step};
 use crate::signal::token::Token;
 
@@ -36,19 +34,17 @@ pub async fn run(options: CallOptions) -> Result<(), Failure> {
         role: Role::CallsTab,
         ..Access::default()
     };
-    let bind = options.bind.unwrap_or(DEFAULT_BIND);
-    let server = Server::bind(bind, access).await.map_err(|error| port_failure(bind, &error))?;
+    let port = port::open(&options.port, access).await?;
     let mut settings = options.media.driver();
     // For a moment there are two, when a page is loaded again.
     settings.max_calls = 2;
     let calls = driver::start(settings, sound(&options.media)?)?;
     let mut events = calls.events();
-    let urls = server.urls();
+    port.announce(&show, calls.world().now(), &options.port);
     let (end, ended) = oneshot::channel::<()>();
-    let serving = tokio::spawn(server.run(calls.clone(), async move {
+    let serving = tokio::spawn(port.server.run(calls.clone(), async move {
         let _sent_or_dropped = ended.await;
     }));
-    show.listening(calls.world().now(), urls);
     let hint = "open it in a browser: the tab rings, and the call is answered or declined there";
     show.line(calls.world().now(), None, hint);
     let mut person = Person { asked, controls: Controls::new() };
@@ -116,8 +112,6 @@ fn verdict(ended: Ended) -> Result<(), Failure> {
     }
 }
 
-/// As `halloo listen`.
-const DEFAULT_BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_080);
 /// BYE and close_notify leave at once; what has not left by then will not.
 const HANG_UP_WITHIN: Duration = Duration::from_secs(2);
 /// Then the requests that wait for an answer.

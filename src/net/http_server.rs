@@ -6,8 +6,14 @@
 //!
 //! ```text
 //! accept -> connection -> answer -> origin::judge -> page, or signal::route -> driver -> response
+//!     tls::server \-> no TLS where there is some, and not from this machine -> redirect
 //! ```
-//! HTTP/1.1 by hyper (RFC 9112). Left out: TLS, HTTP/2, compression.
+//! HTTP/1.1 by hyper (RFC 9112). Left out: HTTP/2, compression.
+//!
+//! With TLS one port serves both. From another machine, what comes in the clear is only told the same
+//! address with https (308): neither page nor call is ever served so. From this machine's loopback it is
+//! served like the rest, for nobody is on the way: `http://localhost` needs no certificate, and browsers
+//! give it the microphone.
 //!
 //! Comes from `cli::listen`. Read next: `answer.rs`, then [`super::http_client`], the other side.
 
@@ -15,8 +21,10 @@ mod answer;
 mod body;
 mod events;
 mod page;
+mod redirect;
 mod room;
 mod tab;
+mod urls;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -29,11 +37,15 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::driver::{Caller, Handle};
+use super::interfaces;
+use super::tls::Fingerprint;
+use super::tls::server::{Acceptor, Begun};
 use crate::signal::origin::Policy;
 use crate::signal::token::Token;
 use room::{Room, Seat};
@@ -46,6 +58,8 @@ pub struct Server {
     policy: Policy,
     answering: Answering,
     role: Role,
+    name: Arc<str>,
+    tls: Option<Acceptor>,
     tab: Arc<Mutex<()>>,
     /// Places for those who follow a call's events: each takes a connection for as long as the call.
     followers: Arc<Semaphore>,
@@ -63,6 +77,10 @@ pub struct Access {
     pub answering: Answering,
     /// Which way calls go.
     pub role: Role,
+    /// `--name`
+    pub name: String,
+    /// `--tls`
+    pub tls: Option<Acceptor>,
 }
 
 /// What this halloo does with those who open its page.
@@ -104,6 +122,10 @@ struct Context {
     policy: Arc<Policy>,
     answering: Answering,
     role: Role,
+    name: Arc<str>,
+    link: Link,
+    /// The port that we listen on.
+    port: u16,
     /// Held while a tab is given our offer: only one of them rings.
     tab: Arc<Mutex<()>>,
     /// The other end.
@@ -114,6 +136,15 @@ struct Context {
     seat: Arc<Seat>,
 }
 
+/// How a connection came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    /// Encrypted, or from where nobody can read it, or there is no encryption here at all.
+    Served,
+    /// In the clear from another machine, where it could be encrypted.
+    Exposed,
+}
+
 impl Server {
     /// Opens the port.
     ///
@@ -122,12 +153,14 @@ impl Server {
     pub async fn bind(bind: SocketAddr, access: Access) -> io::Result<Self> {
         let listener = TcpListener::bind(bind).await?;
         let local = listener.local_addr()?;
-        let Access { allowed, token, answering, role } = access;
-        let policy = Policy { names: own_names(), addresses: own_addresses(), allowed, token };
+        let Access { allowed, token, answering, role, name, tls } = access;
+        let policy =
+            Policy { names: interfaces::host_names(), addresses: own_addresses(), allowed, token };
         let followers = Arc::new(Semaphore::new(FOLLOWERS));
         let guesses = Arc::default();
         let tab = Arc::default();
-        Ok(Self { listener, local, policy, answering, role, tab, followers, guesses })
+        let name = name.into();
+        Ok(Self { listener, local, policy, answering, role, name, tls, tab, followers, guesses })
     }
 
     /// Where it listens; the real port if 0 was asked for.
@@ -139,20 +172,13 @@ impl Server {
     /// The page's URLs, the most likely one first: every address if it listens on all of them.
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
-        let url = |ip: IpAddr| format!("http://{}/", SocketAddr::new(ip, self.local.port()));
-        if !self.local.ip().is_unspecified() {
-            return vec![url(self.local.ip())];
-        }
-        let mut addresses: Vec<_> = self
-            .policy
-            .addresses
-            .iter()
-            .filter(|ip| self.local.is_ipv6() || ip.is_ipv4())
-            .filter(|ip| !is_link_local(ip))
-            .collect();
-        // People type IPv4 addresses more easily; loopback serves only this machine.
-        addresses.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
-        addresses.into_iter().map(|ip| url(*ip)).collect()
+        urls::all(self.local, if self.tls.is_some() { "https" } else { "http" })
+    }
+
+    /// The certificate that callers see, with TLS.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.tls.as_ref().map(Acceptor::fingerprint)
     }
 
     /// Serves these calls until `stop` is ready; then lets requests that run come to their end, for a moment.
@@ -190,7 +216,7 @@ impl Server {
         remote: SocketAddr,
         seat: Seat,
         calls: Handle,
-        mut stopping: watch::Receiver<()>,
+        stopping: watch::Receiver<()>,
     ) -> impl Future<Output = ()> + use<> {
         let mut policy = self.policy.clone();
         // The address it was reached by is ours, even if it is newer than our list.
@@ -201,38 +227,65 @@ impl Server {
             policy: Arc::new(policy),
             answering: self.answering,
             role: self.role,
+            name: Arc::clone(&self.name),
+            link: Link::Served,
+            port: self.local.port(),
             tab: Arc::clone(&self.tab),
             remote,
             followers: Arc::clone(&self.followers),
             guesses: Arc::clone(&self.guesses),
             seat: Arc::clone(&seat),
         };
+        let tls = self.tls.clone();
         async move {
             let _small_answers_at_once = stream.set_nodelay(true);
-            let service = service_fn(move |request| {
-                let context = context.clone();
-                async move { Ok::<_, Infallible>(answer::answer(context, request).await) }
-            });
-            let mut connection = pin!(
-                http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD_WITHIN)
-                    .max_headers(MAX_HEADERS)
-                    .max_buf_size(MAX_HEAD)
-                    .serve_connection(TokioIo::new(stream), service)
-            );
-            let served = tokio::select! {
-                served = &mut connection => served,
-                () = seat.cut.notified() => return,
-                _ = stopping.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
+            let served = async {
+                let Some(tls) = tls else { return carry(stream, context, stopping).await };
+                match tls.begin(stream, remote).await {
+                    Some(Begun::Tls(stream)) => carry(stream, context, stopping).await,
+                    Some(Begun::Clear(stream)) => {
+                        let is_here = remote.ip().to_canonical().is_loopback();
+                        let link = if is_here { Link::Served } else { Link::Exposed };
+                        carry(stream, Context { link, ..context }, stopping).await;
+                    }
+                    None => {}
                 }
             };
-            if let Err(error) = served {
-                tracing::debug!("{remote}: {error}");
+            tokio::select! {
+                () = served => {}
+                () = seat.cut.notified() => {}
             }
         }
+    }
+}
+
+/// The requests of a connection, one after another.
+async fn carry<S>(stream: S, context: Context, mut stopping: watch::Receiver<()>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let remote = context.remote;
+    let service = service_fn(move |request| {
+        let context = context.clone();
+        async move { Ok::<_, Infallible>(answer::answer(context, request).await) }
+    });
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let served = tokio::select! {
+        served = &mut connection => served,
+        _ = stopping.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!("{remote}: {error}");
     }
 }
 
@@ -245,26 +298,9 @@ async fn accept(
     Ok((stream, remote, room.enter().await))
 }
 
-/// What this machine is called: `name`, and if that has a domain, the first part alone too.
-fn own_names() -> Vec<String> {
-    let full = gethostname::gethostname().to_string_lossy().to_ascii_lowercase();
-    let first = full.split('.').next().map(str::to_owned);
-    let mut names: Vec<_> = first.into_iter().chain([full]).filter(|n| !n.is_empty()).collect();
-    names.dedup();
-    names
-}
-
 fn own_addresses() -> Vec<IpAddr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     interfaces.iter().map(if_addrs::Interface::ip).collect()
-}
-
-/// Such an address means nothing without the name of an interface, and URLs have no place for it.
-fn is_link_local(ip: &IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    }
 }
 
 /// A page needs one or two, for the time of a request; more than this at once is no telephone.

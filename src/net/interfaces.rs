@@ -85,6 +85,16 @@ pub fn usable<'a>(addresses: &'a [Address], wanted: &[String]) -> Vec<(&'a Addre
     usable
 }
 
+/// What this machine is called: `name`, and if that has a domain, the first part alone before it.
+#[must_use]
+pub fn host_names() -> Vec<String> {
+    let full = gethostname::gethostname().to_string_lossy().to_ascii_lowercase();
+    let first = full.split('.').next().map(str::to_owned);
+    let mut names: Vec<_> = first.into_iter().chain([full]).filter(|n| !n.is_empty()).collect();
+    names.dedup();
+    names
+}
+
 fn serves(address: &Address, all: &[Address], wanted: &[String]) -> Option<Serves> {
     if address.status == Status::Down || !is_reachable(address.ip) {
         return None;

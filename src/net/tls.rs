@@ -7,13 +7,15 @@
 //!
 //! ```text
 //! listening: kept::Kept -> server::Acceptor -> net::http_server
-//! calling:   net::http_client -> client::TlsClient -> Shown -> trust::Trust, asks known_hosts -> HTTP
+//! calling:   net::http_client -> client::TlsClient -> Shown -> trust::Trust -> HTTP
+//!                                        asks known_hosts, then authorities
 //! ```
 //! [`client`] knows nothing of remembering: TURN over TLS (`turns:`) uses it with the system's own trust.
 //! RFC 8446 and 5280 by OpenSSL; RFC 6125 names. Left out: client certificates, ALPN, revocation lists.
 //!
 //! Read first: [`client`], then [`trust`]. Then [`kept`], [`server`].
 
+mod authorities;
 pub mod client;
 mod fingerprint;
 pub mod kept;

@@ -17,6 +17,9 @@ pub enum Event {
     Listening {
         /// Pages and endpoints, the most likely one first.
         urls: Vec<String>,
+        /// The SHA-256 fingerprint of the certificate, with TLS.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<String>,
     },
     /// Our description, as a line for the other side to paste.
     Paste {

@@ -100,11 +100,13 @@ pub fn judge(head: &Head<'_>, policy: &Policy) -> Verdict {
         return Verdict::Allowed(allowed);
     }
     match serialized_host(origin) {
-        Some(named) if named == without_default_port(host) => match policy.is_this_machine(host) {
-            true => Verdict::Own,
-            false if is_trusted => Verdict::Own,
-            false => Verdict::Refused(Why::ForeignHost(host.to_owned())),
-        },
+        Some((named, default)) if named == without_default_port(host, default) => {
+            match policy.is_this_machine(host) {
+                true => Verdict::Own,
+                false if is_trusted => Verdict::Own,
+                false => Verdict::Refused(Why::ForeignHost(host.to_owned())),
+            }
+        }
         _ if is_trusted => Verdict::Allowed(origin.to_owned()),
         _ => Verdict::Refused(Why::ForeignOrigin(origin.to_owned())),
     }
@@ -175,8 +177,9 @@ impl From<&Why> for Problem {
 /// Response headers that a page of an allowed origin may read.
 const EXPOSED: &str = "Location, ETag, Link, Accept-Post, Accept-Patch, Retry-After";
 
-/// `http://host:port` without the scheme and its default port; `None` for `null` and other schemes.
-fn serialized_host(origin: &str) -> Option<String> {
+/// `http://host:port` without the scheme and its default port, and that port; `None` for `null` and
+/// other schemes.
+fn serialized_host(origin: &str) -> Option<(String, &'static str)> {
     let origin = origin.to_ascii_lowercase();
     let (scheme, rest) = origin.split_once("://")?;
     let default = match scheme {
@@ -184,12 +187,12 @@ fn serialized_host(origin: &str) -> Option<String> {
         "https" => ":443",
         _ => return None,
     };
-    Some(rest.strip_suffix(default).unwrap_or(rest).to_owned())
+    Some((rest.strip_suffix(default).unwrap_or(rest).to_owned(), default))
 }
 
-/// A `Host` header in the shape in which a plain HTTP origin would name it.
-fn without_default_port(host: &str) -> String {
-    host.strip_suffix(":80").unwrap_or(host).to_ascii_lowercase()
+/// A `Host` header in the shape in which an origin with this default port would name it.
+fn without_default_port(host: &str, default: &str) -> String {
+    host.strip_suffix(default).unwrap_or(host).to_ascii_lowercase()
 }
 
 /// `host`, `host:port`, `[v6]` or `[v6]:port` without the port (RFC 3986 section 3.2.2).
@@ -247,6 +250,18 @@ mod tests {
             (Some("http://quiet.local:8080"), "quiet.local:8080", Marked, &[], true),
             (Some("http://quiet.local.:8080"), "quiet.local.:8080", Marked, &[], true),
             (Some("http://quiet.example:8080"), "quiet.example:8080", Marked, &[], true),
+            (Some("https://127.0.0.1:8443"), "127.0.0.1:8443", Marked, &[], true),
+            (Some("https://192.0.2.7:8443"), "192.0.2.7:8443", Marked, &[], true),
+            (Some("https://quiet.local:8443"), "quiet.local:8443", Marked, &[], true),
+            (Some("https://quiet.local"), "quiet.local", Marked, &[], true),
+            (Some("https://quiet.local"), "quiet.local:443", Marked, &[], true),
+            (Some("https://[2001:db8::7]"), "[2001:db8::7]:443", Marked, &[], true),
+            // https from elsewhere, or from another port of ours
+            (Some("https://evil.example"), "192.0.2.7:8443", Marked, &[], false),
+            (Some("https://evil.example:8443"), "evil.example:8443", Marked, &[], false),
+            (Some("https://192.0.2.7"), "192.0.2.7:8443", Marked, &[], false),
+            (Some("https://192.0.2.7"), "192.0.2.7:80", Marked, &[], false),
+            (Some("http://192.0.2.7"), "192.0.2.7:443", Marked, &[], false),
             // a page from elsewhere
             (Some("http://evil.example"), "127.0.0.1:8080", Marked, &[], false),
             (Some("http://evil.example"), "127.0.0.1:8080", Unmarked, &[], false),

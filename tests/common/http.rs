@@ -108,7 +108,7 @@ impl std::fmt::Debug for Reply {
 
 impl Reply {
     /// Reads an answer that ends with the connection.
-    pub fn read(stream: &mut TcpStream) -> Self {
+    pub fn read(stream: &mut impl Read) -> Self {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");

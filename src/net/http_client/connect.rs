@@ -32,7 +32,7 @@ pub(super) struct Connector {
 #[derive(Debug)]
 struct Shared {
     trust: Trust,
-    /// Made when it is first needed: reading all of the system's authorities takes a moment.
+    /// Made when it is first needed, if it is.
     tls: OnceLock<TlsClient>,
 }
 
@@ -89,7 +89,8 @@ impl Shared {
         };
         let (host, _) = to.host_and_port();
         let (stream, shown) = tls.handshake(host, stream).await.map_err(failed)?;
-        self.trust.judge(&at, &shown)?;
+        let certificate = (shown.fingerprint, shown.signed_by);
+        self.trust.judge(&at, certificate, async || shown.objection().await).await?;
         Ok(MaybeTls::Tls(Box::new(TokioIo::new(stream))))
     }
 }

@@ -10,7 +10,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::time::sleep;
 
 use super::events::{Outgoing, stream};
-use super::{Context, Role, body, page, tab};
+use super::{Context, Link, Role, body, page, redirect, tab};
 use crate::net::driver::{
     Applied, CallId, CallState, CallSummary, Caller, Exchanged, Handle, Refusal,
 };
@@ -31,6 +31,7 @@ pub(super) async fn answer(context: Context, request: Request<Incoming>) -> Resp
             "HTTP/1.1 asks for one Host header, no less and no more (RFC 9112 section 3.2)",
         )),
         Verdict::Refused(why) => Err(Problem::from(why)),
+        _ if context.link == Link::Exposed => redirected(&context, request).await,
         Verdict::Own | Verdict::Allowed(_) => served(&context, request, &verdict, bearing).await,
     };
     let mut answer = served.unwrap_or_else(|problem| problem.into_response().into());
@@ -89,6 +90,16 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
+/// No call in the clear: not even looked at.
+async fn redirected(context: &Context, request: Request<Incoming>) -> Result<Answer, Problem> {
+    let (parts, body) = request.into_parts();
+    if !parts.headers.contains_key(header::EXPECT) {
+        let _taken_so_that_the_answer_is_read = body::read(body, false).await;
+    }
+    let host = text_of(&parts.headers, &header::HOST);
+    redirect::to_https(host, &parts.uri, context.port).map(Answer::from)
+}
+
 async fn served(
     context: &Context,
     request: Request<Incoming>,
@@ -98,7 +109,7 @@ async fn served(
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.as_str(), head.uri.path());
     if matches!(method, "GET" | "HEAD")
-        && let Some(file) = page::file(path, context.role)
+        && let Some(file) = page::file(path, context.role, &context.name)
     {
         return Ok(file.into());
     }

@@ -7,38 +7,41 @@
 //! The handshake itself refuses nobody: whether to believe a certificate may depend on what was seen
 //! before, and a reason can be told better than an alert. So nothing may be sent on the stream before
 //! its [`Shown`] was judged: by [`super::trust`] for calls, by [`TlsClient::connect`] for everything
-//! else. The authorities are the system's, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+//! else. Read next: `authorities.rs`.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslConnector, SslMethod, SslOptions, SslVerifyMode, SslVersion};
-use openssl::x509::{X509Ref, X509VerifyResult};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslOptions, SslVerifyMode, SslVersion};
+use openssl::x509::{X509, X509Ref};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
-use super::Fingerprint;
 use super::stream::{Beginning, Noted};
+use super::{Fingerprint, authorities};
 
 /// OpenSSL's configuration for all connections that we make.
 #[derive(Clone)]
-pub struct TlsClient(SslConnector);
+pub struct TlsClient(SslContext);
 
 /// An encrypted stream.
 pub type Stream<S> = SslStream<Noted<S>>;
 
 /// What the other side showed in its handshake.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Shown {
     /// Its certificate's hash.
     pub fingerprint: Fingerprint,
-    /// Whether nobody but itself signed it.
+    /// Who signed it.
     pub signed_by: Signer,
-    /// What the system's certificate authorities say to it, name and dates included: `None` is good.
-    pub objection: Option<String>,
+    host: String,
+    certificate: X509,
+    chain: Vec<X509>,
 }
 
 /// Who signed a certificate.
@@ -74,15 +77,16 @@ pub enum TlsError {
 }
 
 impl TlsClient {
-    /// Reads the system's certificate authorities.
+    /// Ready for handshakes.
     ///
     /// # Errors
     /// OpenSSL fails.
     pub fn new() -> Result<Self, TlsError> {
-        let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+        let mut builder = SslContext::builder(SslMethod::tls_client())?;
         builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-        builder.set_options(SslOptions::NO_RENEGOTIATION);
-        // The chain is checked all the same, and its result kept for `Shown`.
+        builder.set_cipher_list("DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!RC4:!PSK:!SRP")?;
+        builder.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
+        // Not by OpenSSL in the middle of the handshake: see above.
         builder.set_verify(SslVerifyMode::NONE);
         Ok(Self(builder.build()))
     }
@@ -96,31 +100,31 @@ impl TlsClient {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        // Sets the name in the ClientHello, unless it is an address, and the name to check.
-        let ssl = self.0.configure()?.into_ssl(host)?;
+        let mut ssl = Ssl::new(&self.0)?;
+        // RFC 6066 section 3: an address is no server name.
+        if host.parse::<IpAddr>().is_err() {
+            ssl.set_hostname(host)?;
+        }
         let mut stream = SslStream::new(ssl, Noted::new(stream))?;
         let done = timeout(HANDSHAKE_WITHIN, Pin::new(&mut stream).connect()).await;
-        match done.map_err(|_| TlsError::Slow)? {
-            Ok(()) => {}
-            Err(error) => {
-                return Err(match stream.get_ref().beginning() {
-                    Beginning::Http => TlsError::PlainHttp,
-                    Beginning::Nothing | Beginning::Other => TlsError::NoTls,
-                    Beginning::Tls => TlsError::Handshake(reason(&error)),
-                });
-            }
+        if let Err(error) = done.map_err(|_| TlsError::Slow)? {
+            return Err(match stream.get_ref().beginning() {
+                Beginning::Http => TlsError::PlainHttp,
+                Beginning::Nothing | Beginning::Other => TlsError::NoTls,
+                Beginning::Tls => TlsError::Handshake(reason(&error)),
+            });
         }
         let ssl = stream.ssl();
         let Some(certificate) = ssl.peer_certificate() else {
             return Err(TlsError::Handshake("it shows no certificate".to_owned()));
         };
+        let chain = ssl.peer_cert_chain().into_iter().flatten().map(ToOwned::to_owned).collect();
         let shown = Shown {
             fingerprint: Fingerprint::of(&certificate)?,
             signed_by: signer(&certificate),
-            objection: match ssl.verify_result() {
-                X509VerifyResult::OK => None,
-                objection => Some(objection.error_string().to_owned()),
-            },
+            host: host.to_owned(),
+            certificate,
+            chain,
         };
         Ok((stream, shown))
     }
@@ -134,10 +138,31 @@ impl TlsClient {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let (stream, shown) = self.handshake(host, stream).await?;
-        match shown.objection {
+        match shown.objection().await {
             None => Ok(stream),
             Some(objection) => Err(TlsError::Untrusted(objection)),
         }
+    }
+}
+
+impl Shown {
+    /// What the system's certificate authorities say against it, its name and its dates: nothing, if
+    /// somebody vouches for it.
+    pub async fn objection(&self) -> Option<String> {
+        let Self { host, certificate, chain, .. } = self.clone();
+        let asked = spawn_blocking(move || authorities::objection(&certificate, chain, &host));
+        match asked.await {
+            Ok(Ok(objection)) => objection,
+            // What can't be checked is not vouched for.
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shown({} by {:?})", self.fingerprint, self.signed_by)
     }
 }
 

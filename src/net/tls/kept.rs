@@ -83,7 +83,7 @@ impl Identity {
                 }
                 Some(found)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if is_nowhere(&error) => None,
             Err(error) => return Err(IdentityError { file, why: error.to_string() }),
         };
         let new = made()?;
@@ -183,6 +183,11 @@ fn private_key(pem: &[u8]) -> Result<PKey<Private>, String> {
     // With an empty passphrase nobody is asked for one, in the middle of the terminal.
     PKey::private_key_from_pem_passphrase(pem, b"")
         .map_err(|_| "there is no private key in it, as PEM and without a passphrase".to_owned())
+}
+
+/// There is no such file, nor can there be one where a file stands in the folder's place.
+fn is_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Somebody copied it, perhaps, and the copy may be read by others: no longer.

@@ -23,7 +23,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::client::{Shown, Signer};
+use super::client::Signer;
 use super::{Fingerprint, KnownHosts};
 
 /// The rule, with what one call has to go by.
@@ -153,41 +153,49 @@ impl Trust {
         (Self { pin, known, clear, was_encrypted, on_clear, notes }, told)
     }
 
-    /// The table above, for the host and port that were asked for.
+    /// The table above, for the host and port that were asked for, and what was shown there.
+    /// `objection` asks the authorities, which is done only where it matters.
     ///
     /// # Errors
     /// It is not to be believed.
-    pub fn judge(&self, at: &str, shown: &Shown) -> Result<(), Distrust> {
-        self.judge_certificate(at, shown)?;
+    pub async fn judge(
+        &self,
+        at: &str,
+        (shown, signed_by): (Fingerprint, Signer),
+        objection: impl AsyncFnOnce() -> Option<String>,
+    ) -> Result<(), Distrust> {
+        match self.pin {
+            Some(pin) if pin == shown => self.remember_pinned(at, shown),
+            Some(_) => return Err(Distrust::Pin { at: at.to_owned(), shown }),
+            None => {
+                let known = self.known(at)?;
+                if known != Some(shown)
+                    && let Some(why) = objection().await
+                {
+                    self.judge_unvouched(at, known, (shown, signed_by), why)?;
+                }
+            }
+        }
         self.was_encrypted.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    fn judge_certificate(&self, at: &str, shown: &Shown) -> Result<(), Distrust> {
-        let now = shown.fingerprint;
-        if let Some(pin) = self.pin {
-            if pin != now {
-                return Err(Distrust::Pin { at: at.to_owned(), shown: now });
-            }
-            if shown.objection.is_some() {
-                self.remember_pinned(at, now);
-            }
-            return Ok(());
-        }
-        let known = self.known(at)?;
-        match (&shown.objection, known, shown.signed_by) {
-            (_, Some(known), _) if known == now => Ok(()),
-            (None, ..) => Ok(()),
-            (Some(_), Some(known), _) => {
-                Err(Distrust::Changed { at: at.to_owned(), known, shown: now })
-            }
-            (Some(_), None, Signer::Itself) => {
-                self.note(Note::FirstUse { at: at.to_owned(), shown: now });
-                self.remember(at, now);
+    /// What nobody vouches for, and is not what was shown last time.
+    fn judge_unvouched(
+        &self,
+        at: &str,
+        known: Option<Fingerprint>,
+        (shown, signed_by): (Fingerprint, Signer),
+        why: String,
+    ) -> Result<(), Distrust> {
+        let at = at.to_owned();
+        match (known, signed_by) {
+            (Some(known), _) => Err(Distrust::Changed { at, known, shown }),
+            (None, Signer::Another) => Err(Distrust::Invalid { at, why, shown }),
+            (None, Signer::Itself) => {
+                self.note(Note::FirstUse { at: at.clone(), shown });
+                self.remember(&at, shown);
                 Ok(())
-            }
-            (Some(why), None, Signer::Another) => {
-                Err(Distrust::Invalid { at: at.to_owned(), why: why.clone(), shown: now })
             }
         }
     }
@@ -291,9 +299,12 @@ mod tests {
         pair.repeat(32).parse().unwrap()
     }
 
-    fn shown(pair: &str, signed_by: Signer, objection: Option<&str>) -> Shown {
+    /// A certificate: its fingerprint, who signed it, what the authorities say.
+    type Shown = (&'static str, Signer, Option<&'static str>);
+
+    async fn judge(trust: &Trust, (pair, signer, objection): Shown) -> Result<(), Distrust> {
         let objection = objection.map(str::to_owned);
-        Shown { fingerprint: fingerprint(pair), signed_by, objection }
+        trust.judge("a:1", (fingerprint(pair), signer), async || objection).await
     }
 
     fn file(name: &str) -> KnownHosts {
@@ -307,27 +318,28 @@ mod tests {
     }
 
     const SELF_SIGNED: Option<&str> = Some("self-signed certificate");
+    const EXPIRED: Option<&str> = Some("certificate has expired");
 
-    #[test]
-    fn each_row_of_the_table_holds() {
+    #[tokio::test]
+    async fn each_row_of_the_table_holds() {
         use Signer::{Another, Itself};
         // (what is known of the host, --pin, shown, believed?)
         type Row = (Option<&'static str>, Option<&'static str>, Shown, bool);
         let rows: &[Row] = &[
-            (None, Some("11"), shown("11", Itself, SELF_SIGNED), true),
-            (Some("22"), Some("11"), shown("11", Itself, SELF_SIGNED), true),
-            (None, Some("11"), shown("11", Another, Some("expired")), true),
-            (None, Some("11"), shown("22", Itself, SELF_SIGNED), false),
-            (Some("22"), Some("11"), shown("22", Itself, SELF_SIGNED), false),
-            (None, Some("11"), shown("22", Another, None), false),
-            (Some("11"), None, shown("11", Itself, SELF_SIGNED), true),
-            (Some("11"), None, shown("11", Another, Some("expired")), true),
-            (None, None, shown("11", Another, None), true),
-            (Some("22"), None, shown("11", Another, None), true),
-            (None, None, shown("11", Itself, SELF_SIGNED), true),
-            (Some("22"), None, shown("11", Itself, SELF_SIGNED), false),
-            (Some("22"), None, shown("11", Another, Some("expired")), false),
-            (None, None, shown("11", Another, Some("expired")), false),
+            (None, Some("11"), ("11", Itself, SELF_SIGNED), true),
+            (Some("22"), Some("11"), ("11", Itself, SELF_SIGNED), true),
+            (None, Some("11"), ("11", Another, EXPIRED), true),
+            (None, Some("11"), ("22", Itself, SELF_SIGNED), false),
+            (Some("22"), Some("11"), ("22", Itself, SELF_SIGNED), false),
+            (None, Some("11"), ("22", Another, None), false),
+            (Some("11"), None, ("11", Itself, SELF_SIGNED), true),
+            (Some("11"), None, ("11", Another, EXPIRED), true),
+            (None, None, ("11", Another, None), true),
+            (Some("22"), None, ("11", Another, None), true),
+            (None, None, ("11", Itself, SELF_SIGNED), true),
+            (Some("22"), None, ("11", Itself, SELF_SIGNED), false),
+            (Some("22"), None, ("11", Another, EXPIRED), false),
+            (None, None, ("11", Another, EXPIRED), false),
         ];
         for (i, (before, pin, shown, believed)) in rows.iter().enumerate() {
             let known = file(&format!("trust-{i}"));
@@ -335,37 +347,33 @@ mod tests {
                 known.remember("a:1", fingerprint(pair)).unwrap();
             }
             let (trust, _) = trust(*pin, &known);
-            let judged = trust.judge("a:1", shown);
-            assert_eq!(
-                judged.is_ok(),
-                *believed,
-                "row {i}: {before:?} {pin:?} {shown:?}: {judged:?}"
-            );
+            let judged = judge(&trust, *shown).await;
+            assert_eq!(judged.is_ok(), *believed, "{before:?} {pin:?} {shown:?}: {judged:?}");
             let _ = std::fs::remove_dir_all(known.path().parent().unwrap());
         }
     }
 
-    #[test]
-    fn a_first_use_is_told_once_and_remembered() {
+    #[tokio::test]
+    async fn a_first_use_is_told_once_and_remembered() {
         let known = file("first-use");
-        let own = shown("11", Signer::Itself, SELF_SIGNED);
+        let own = ("11", Signer::Itself, SELF_SIGNED);
         let (first, mut notes) = trust(None, &known);
-        first.judge("a:1", &own).unwrap();
-        first.judge("a:1", &own).unwrap();
+        judge(&first, own).await.unwrap();
+        judge(&first, own).await.unwrap();
         let note = Note::FirstUse { at: "a:1".into(), shown: fingerprint("11") };
         assert_eq!((notes.try_recv().ok(), notes.try_recv().ok()), (Some(note), None));
         // The pinned one takes its place, and needs no pin from then on.
-        let renewed = shown("22", Signer::Itself, SELF_SIGNED);
+        let renewed = ("22", Signer::Itself, SELF_SIGNED);
         let (pinned, mut notes) = trust(Some("22"), &known);
-        pinned.judge("a:1", &renewed).unwrap();
+        judge(&pinned, renewed).await.unwrap();
         assert_eq!(notes.try_recv().ok(), Some(Note::Replaced { at: "a:1".into() }));
-        trust(None, &known).0.judge("a:1", &renewed).unwrap();
-        assert!(trust(None, &known).0.judge("a:1", &own).is_err());
+        judge(&trust(None, &known).0, renewed).await.unwrap();
+        judge(&trust(None, &known).0, own).await.unwrap_err();
         std::fs::remove_dir_all(known.path().parent().unwrap()).unwrap();
     }
 
-    #[test]
-    fn unencrypted_only_where_nothing_is_lost() {
+    #[tokio::test]
+    async fn unencrypted_only_where_nothing_is_lost() {
         let known = file("clear");
         let far = "192.0.2.1:80".parse().unwrap();
         let near = "127.0.0.1:80".parse().unwrap();
@@ -376,7 +384,7 @@ mod tests {
         assert!(judged(&open, far) && judged(&open, near));
         let note = Note::Unencrypted { first: "a:443".into(), at: "a:80".into() };
         assert_eq!((notes.try_recv().ok(), notes.try_recv().ok()), (Some(note), None));
-        open.judge("a:1", &shown("11", Signer::Another, None)).unwrap();
+        judge(&open, ("11", Signer::Another, None)).await.unwrap();
         assert!(!judged(&open, far) && judged(&open, near), "after an encrypted one");
         let (pinned, _notes) = trust(Some("11"), &known);
         assert!(!judged(&pinned, far) && judged(&pinned, near));
