@@ -174,7 +174,9 @@ impl std::fmt::Debug for TlsClient {
 
 fn signer(certificate: &X509Ref) -> Signer {
     let own_key = certificate.public_key().and_then(|key| certificate.verify(&key));
-    // A certificate of another kind of key than its signature's is none of its own.
+    // A signature of somebody else leaves its story in OpenSSL's queue of errors, where the next read
+    // from the stream would take it for its own.
+    drop(ErrorStack::get());
     if own_key.unwrap_or(false) { Signer::Itself } else { Signer::Another }
 }
 
