@@ -269,7 +269,7 @@ fn of_six_tabs_in_calls_each_can_hang_up() {
     let ended = halloo.wait_for("ended", |_| true);
     assert_eq!(ended["end"], "hung_up_by_peer");
     let called = |event: &Value| event["event"] == "connected";
-    let last = halloo.events.iter().filter(|event| called(event)).next_back().unwrap();
+    let last = halloo.events.iter().rfind(|event| called(event)).unwrap();
     assert_eq!(ended["call"], last["call"]);
 }
 
