@@ -8,6 +8,8 @@ mod common {
     pub mod skip;
 }
 
+use std::time::Duration;
+
 use common::halloo::Halloo;
 use common::namespace::Namespaces;
 use common::skip;
@@ -69,4 +71,37 @@ fn who_looks_up_no_names_is_reached_by_who_hides() {
     // Their check came from an address that no line had named.
     let pair = caller.wait_for("pair", |_| true);
     assert!(pair["remote"].as_str().unwrap().ends_with("typ prflx"), "{pair}");
+}
+
+#[test]
+fn who_announces_itself_is_listed_and_called_by_name() {
+    let Some(cable) = skip::namespaces("who_announces_itself_is_listed_and_called_by_name") else {
+        return;
+    };
+    let cable = cable.plugged_in();
+    let media = ["--input", "silence", "--output", "null"];
+    let listen = [&["listen", "--lan", "--name", "Anna's laptop"], &media[..]].concat();
+    let mut listener = Halloo::start(Some(&cable.left), &listen);
+    listener.wait_for("listening", |_| true);
+
+    let mut peers = Halloo::start(Some(&cable.right), &["peers", "--duration", "5"]);
+    let anna = peers.wait_for("peer", |_| true);
+    assert_eq!(anna["name"], "Anna's laptop");
+    assert_eq!(anna["url"], format!("https://{}:8443/whip", cable.left.address));
+    peers.terminate();
+    assert!(peers.wait(Duration::from_secs(10)).success());
+
+    let call = [&["call", "anna's laptop"], &media[..]].concat();
+    let mut caller = Halloo::start(Some(&cable.right), &call);
+    caller.wait_for("connected", |_| true);
+    caller.terminate();
+    assert!(caller.wait(Duration::from_secs(10)).success());
+
+    // Whoever leaves takes its name along.
+    listener.terminate();
+    assert!(listener.wait(Duration::from_secs(10)).success());
+    let mut caller = Halloo::start(Some(&cable.right), &call);
+    assert_eq!(caller.wait(Duration::from_secs(20)).code(), Some(1));
+    let said = caller.messages();
+    assert!(said.contains("signalling: nobody on this network announces"), "{said}");
 }

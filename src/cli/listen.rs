@@ -36,6 +36,7 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
     let calls = driver::start(settings, sound(&options.media)?)?;
     let mut events = calls.events();
     port.announce(&show, calls.world().now(), &options.port);
+    let announced = port.announce_to_neighbours(&options.port, &options.media);
     let (end, ended) = oneshot::channel::<()>();
     let serving = tokio::spawn(port.server.run(calls.clone(), async move {
         let _sent_or_dropped = ended.await;
@@ -58,6 +59,9 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
         }
     };
     drop(end);
+    if let Some(discovery) = announced {
+        discovery.farewell().await;
+    }
     tokio::select! {
         _ = timeout(HANG_UP_WITHIN, calls.shutdown()) => {}
         () = attend(&show, &calls, &mut events, &mut doorbell) => {}

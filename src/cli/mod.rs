@@ -19,6 +19,7 @@ mod lines;
 pub mod listen;
 mod meter;
 pub mod myself;
+mod named;
 pub mod options;
 pub mod paper;
 pub mod paste;
@@ -82,6 +83,11 @@ fn obey(command: Command) -> Result<(), Failure> {
                 Target::Myself => run(myself::run(options)),
                 Target::Paste => run(paste::call(options)),
                 Target::Routes(routes) => run(call::run(options, routes)),
+                Target::Named(named) => run(async move {
+                    let quiet = options.telling.quiet || options.telling.json;
+                    let routes = named::find(named, &options.media, quiet).await?;
+                    call::run(options, routes).await
+                }),
             }
         }
         Command::Peers(options) => run(peers::run(options)),
@@ -94,14 +100,14 @@ fn obey(command: Command) -> Result<(), Failure> {
 /// Options that mean nothing for this target.
 fn misplaced(target: &Target, options: &CallOptions) -> Option<String> {
     match (options.port.given(), target) {
-        (Some(option), Target::Myself | Target::Paste | Target::Routes(_)) => {
+        (Some(option), Target::Myself | Target::Paste | Target::Routes(_) | Target::Named(_)) => {
             Some(format!("{option} is for `halloo call tab`, which serves a page"))
         }
         (_, Target::Myself | Target::Paste | Target::Tab) => {
             let why = "--pin is for calls to a host, which shows a certificate";
             options.pin.map(|_| why.to_owned())
         }
-        (None, Target::Routes(_)) => None,
+        (None, Target::Routes(_) | Target::Named(_)) => None,
     }
 }
 

@@ -10,10 +10,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::options::PortOptions;
+use super::options::{MediaOptions, PortOptions};
 use super::show::Show;
 use super::{Failure, qr};
 use crate::net::data_folder;
+use crate::net::discovery::{Announcement, Discovery};
 use crate::net::http_server::{Access, Server};
 use crate::net::interfaces;
 use crate::net::tls::kept::{Holder, Identity, IdentityError, Origin};
@@ -86,6 +87,25 @@ fn unusable(error: &IdentityError) -> Failure {
 }
 
 impl Port {
+    /// Tells the local network, if it was opened for it.
+    pub(super) fn announce_to_neighbours(
+        &self,
+        options: &PortOptions,
+        media: &MediaOptions,
+    ) -> Option<Discovery> {
+        if !options.lan || media.no_mdns {
+            return None;
+        }
+        let announcement = Announcement {
+            name: self.name.clone(),
+            port: self.server.port(),
+            tls: self.server.fingerprint().is_some(),
+        };
+        let announced = Discovery::start(&media.interface)
+            .and_then(|it| it.announce(&announcement).map(|()| it));
+        announced.map_err(|error| tracing::warn!("`halloo peers` will not show us: {error}")).ok()
+    }
+
     /// Tells where it is. A port is told of before it is served: nobody can be faster.
     pub(super) fn announce(&self, show: &Show, now: Instant, options: &PortOptions) {
         let urls = self.server.urls();

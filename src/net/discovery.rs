@@ -24,6 +24,7 @@ use mdns_sd::{
 use tokio::time::timeout;
 
 use super::interfaces::{Serves, addresses, usable};
+use super::world;
 
 /// The service type (RFC 6335): calls by WHIP.
 pub const SERVICE: &str = "_halloo._tcp.local.";
@@ -48,8 +49,6 @@ pub struct Announcement {
     pub port: u16,
     /// Whether they speak TLS.
     pub tls: bool,
-    /// A host name that nobody else has, without `.local`.
-    pub host: String,
 }
 
 /// A halloo on this network.
@@ -102,9 +101,10 @@ impl Discovery {
     /// # Errors
     /// The name can't be announced.
     pub fn announce(&self, announcement: &Announcement) -> Result<(), DiscoveryError> {
-        let Announcement { name, port, tls, host } = announcement;
+        let Announcement { name, port, tls } = announcement;
         let properties = [("path", "/whip"), ("tls", if *tls { "1" } else { "0" })];
-        let host = format!("{host}.local.");
+        // The machine's own name is its own responder's business.
+        let host = format!("{}.local.", unguessable_label()?);
         let name = label(name);
         let service = ServiceInfo::new(SERVICE, &name, &host, "", *port, &properties[..])?;
         Ok(self.daemon.register(service.enable_addr_auto())?)
@@ -261,6 +261,21 @@ fn label(name: &str) -> String {
     label
 }
 
+/// A host name that nobody else has, without `.local`: a version 4 UUID (RFC 9562 section 5.4).
+///
+/// # Errors
+/// The system has no randomness.
+pub fn unguessable_label() -> Result<String, DiscoveryError> {
+    let bits = world::unguessable().map_err(DiscoveryError::new)?;
+    let bits = u128::from_ne_bytes(bits) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let hex = format!("{bits:032x}");
+    let (time, rest) = hex.split_at(8);
+    let (mid, rest) = rest.split_at(4);
+    let (high, rest) = rest.split_at(4);
+    let (clock, node) = rest.split_at(4);
+    Ok(format!("{time}-{mid}-{high}-{clock}-{node}"))
+}
+
 /// Host names without a service; the port is one at which nobody is.
 const HOSTS: &str = "_halloo-host._udp.local.";
 const DISCARD: u16 = 9;
@@ -277,6 +292,15 @@ mod tests {
         assert_eq!(instance("a\x1b[31m._halloo._tcp.local."), "a [31m");
         assert_eq!(instance("x"), "x");
         assert_eq!(instance("\\"), "\\");
+    }
+
+    #[test]
+    fn a_made_up_name_is_a_uuid_of_version_4() {
+        let label = unguessable_label().unwrap();
+        let lengths: Vec<_> = label.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12], "{label}");
+        assert!(&label[14..15] == "4" && "89ab".contains(&label[19..20]), "{label}");
+        assert_ne!(label, unguessable_label().unwrap());
     }
 
     #[test]

@@ -175,6 +175,12 @@ impl Server {
         urls::all(self.local, if self.tls.is_some() { "https" } else { "http" })
     }
 
+    /// The port that it got.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.local.port()
+    }
+
     /// The certificate that callers see, with TLS.
     #[must_use]
     pub fn fingerprint(&self) -> Option<Fingerprint> {

@@ -6,6 +6,7 @@
 //! paste                     whoever gets the line that we print
 //! https://host:port/path    a WHIP endpoint; the path defaults to /whip
 //! http://host:port/path     the same, unencrypted
+//! name                      whoever announces it on this network, else the host of that name
 //! host:port                 https, then http, on that port
 //! host                      https on port 8443 (`listen --lan`), then http on port 8080 (`listen`)
 //! ```
@@ -14,6 +15,7 @@
 //! Comes from `cli::call`; [`Routes`] go to [`super::http_client`].
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use hyper::Uri;
@@ -30,6 +32,17 @@ pub enum Target {
     Paste,
     /// Somebody behind HTTP.
     Routes(Routes),
+    /// A bare word.
+    Named(Named),
+}
+
+/// A name of the local network or of the DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// As it was written.
+    pub name: String,
+    /// The ways to the host of that name; none if no host can be called so.
+    pub routes: Option<Routes>,
 }
 
 /// The ways to one host, the best first.
@@ -165,8 +178,11 @@ impl FromStr for Target {
             let uri = text.parse::<Uri>().map_err(|_| malformed())?;
             return Endpoint::from_uri(&uri).map(|endpoint| Self::Routes(endpoint.into()));
         }
-        if text.contains(['/', '?', '#', ' ']) {
+        if text.trim().is_empty() || text.contains(['/', '?', '#']) {
             return Err(malformed());
+        }
+        if text.contains(' ') && !text.contains(':') {
+            return Ok(Self::Named(Named { name: text.to_owned(), routes: None }));
         }
         let (host, port) = split_port(text)?;
         let endpoint = |scheme, default| {
@@ -176,7 +192,12 @@ impl FromStr for Target {
         };
         let first = endpoint("https", TLS_PORT)?;
         let otherwise = Some(endpoint("http", CLEAR_PORT)?);
-        Ok(Self::Routes(Routes { first, otherwise }))
+        let routes = Routes { first, otherwise };
+        let is_address = host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
+        if port.is_some() || is_address || host == "localhost" {
+            return Ok(Self::Routes(routes));
+        }
+        Ok(Self::Named(Named { name: host, routes: Some(routes) }))
     }
 }
 
@@ -215,6 +236,25 @@ fn has_bad_port(authority: &Authority) -> bool {
 mod tests {
     use super::*;
 
+    fn routes_of(text: &str) -> Routes {
+        match text.parse::<Target>() {
+            Ok(Target::Routes(routes)) => routes,
+            Ok(Target::Named(Named { routes: Some(routes), .. })) => routes,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_bare_word_may_be_a_name_of_this_network() {
+        for text in ["anna", "a.example", "Anna's laptop"] {
+            let Ok(Target::Named(named)) = text.parse::<Target>() else { panic!("{text}") };
+            assert_eq!((named.name.as_str(), named.routes.is_none()), (text, text.contains(' ')));
+        }
+        for text in ["anna:8080", "localhost", "192.0.2.7", "::1", "[::1]", "https://anna"] {
+            assert!(matches!(text.parse(), Ok(Target::Routes(_))), "{text}");
+        }
+    }
+
     #[test]
     fn urls_have_one_way_and_hosts_have_two() {
         for (text, first, otherwise) in [
@@ -231,7 +271,7 @@ mod tests {
             ("[::1]", "https://[::1]:8443/whip", "http://[::1]:8080/whip"),
             ("::1", "https://[::1]:8443/whip", "http://[::1]:8080/whip"),
         ] {
-            let Ok(Target::Routes(routes)) = text.parse::<Target>() else { panic!("{text}") };
+            let routes = routes_of(text);
             assert_eq!(routes.first.to_string(), first, "{text}");
             let second = routes.otherwise.map(|endpoint| endpoint.to_string()).unwrap_or_default();
             assert_eq!(second, otherwise, "{text}");
@@ -249,7 +289,7 @@ mod tests {
             ("http://a.example/x", "a.example", 80, "a.example:80"),
             ("a.example", "a.example", 8443, "a.example:8443"),
         ] {
-            let Ok(Target::Routes(routes)) = text.parse::<Target>() else { panic!("{text}") };
+            let routes = routes_of(text);
             assert_eq!(routes.first.host_and_port(), (host, port), "{text}");
             assert_eq!(routes.first.authority(), authority, "{text}");
         }
@@ -260,7 +300,6 @@ mod tests {
         for text in [
             "",
             " ",
-            "a b",
             "host:",
             "host:0",
             "host:65536",

@@ -19,11 +19,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::WeakUnboundedSender;
 
-use crate::net::discovery::{Discovery, DiscoveryError};
+use crate::net::discovery::{Discovery, DiscoveryError, unguessable_label};
 use crate::net::driver::calls::CallKey;
 use crate::net::driver::handle::Command;
 use crate::net::driver::{Caller, Driver};
-use crate::net::world;
 use crate::peer::Input;
 use crate::time::Instant;
 
@@ -110,18 +109,6 @@ impl Names {
     }
 }
 
-/// A version 4 UUID (RFC 9562 section 5.4), as the draft wants it.
-fn unguessable_label() -> Result<String, DiscoveryError> {
-    let bits = world::unguessable().map_err(DiscoveryError::new)?;
-    let bits = u128::from_ne_bytes(bits) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-    let hex = format!("{bits:032x}");
-    let (time, rest) = hex.split_at(8);
-    let (mid, rest) = rest.split_at(4);
-    let (high, rest) = rest.split_at(4);
-    let (clock, node) = rest.split_at(4);
-    Ok(format!("{time}-{mid}-{high}-{clock}-{node}"))
-}
-
 impl Driver {
     pub(super) fn resolve(&mut self, now: Instant, key: CallKey, name: String) {
         let Some(caller) = self.calls.get(key).map(|call| call.caller) else { return };
@@ -156,16 +143,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_made_up_name_is_a_uuid_of_version_4() {
-        let label = unguessable_label().unwrap();
-        let lengths: Vec<_> = label.split('-').map(str::len).collect();
-        assert_eq!(lengths, [8, 4, 4, 4, 12], "{label}");
-        assert!(&label[14..15] == "4" && "89ab".contains(&label[19..20]), "{label}");
-        assert!(is_hidden(&format!("{label}.local")));
-        assert_ne!(label, unguessable_label().unwrap());
-    }
 
     #[test]
     fn only_hidden_names_are_asked_for() {
