@@ -39,6 +39,7 @@ fn pass_on(now: Instant, from: &mut Side, to: &mut Side, datagram: &mut Vec<u8>)
         match from.peer.poll_output() {
             Output::Timeout(_) => return media,
             Output::Event(_) | Output::NameToResolve(_) => {}
+            other @ (Output::OpenRelay { .. } | Output::CloseRelay(_)) => panic!("{other:?}"),
             Output::Transmit { path, bytes, .. } => {
                 media += usize::from(classify(bytes) == Some(Protocol::Rtp));
                 datagram.clear();

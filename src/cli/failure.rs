@@ -66,10 +66,17 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let hint = match refusal {
             Refusal::NoUsableAudio { .. } => "offer other codecs: leave --codec out",
+            Refusal::NoWay { .. } => {
+                "check --turn, --turn-user and --turn-password, or leave out --ice-policy relay"
+            }
             Refusal::System { .. } => "check --interface and --udp-port, and the network",
             _ => "try again; -v shows more",
         };
-        Self::at(Step::Signalling, refusal, hint)
+        let step = match refusal {
+            Refusal::NoWay { .. } => Step::Ice,
+            _ => Step::Signalling,
+        };
+        Self::at(step, refusal, hint)
     }
 }
 

@@ -27,6 +27,7 @@ pub mod peers;
 mod pitch;
 mod port;
 mod qr;
+pub mod servers;
 pub mod show;
 mod signals;
 pub mod tab;

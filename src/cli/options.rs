@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::servers::ServerOptions;
 use crate::audio::{Channels, sink, source};
 use crate::net::driver::{self, Mdns};
 use crate::net::impair::Impairment;
@@ -262,6 +263,9 @@ pub struct MediaOptions {
     /// Show random .local names instead of our own addresses; only this network can look them up
     #[arg(long, conflicts_with = "no_mdns")]
     pub mdns_candidates: bool,
+    /// How a call gets through a NAT.
+    #[command(flatten)]
+    pub servers: ServerOptions,
     /// Make the own network bad, both ways, repeatably:
     /// loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=1
     #[arg(long, value_name = "HOW")]
@@ -326,7 +330,7 @@ impl MediaOptions {
     #[must_use]
     pub fn driver(&self) -> driver::Options {
         driver::Options {
-            peer: self.peer(),
+            peer: self.servers.apply(self.peer()),
             interfaces: self.interface.clone(),
             udp_port: self.udp_port.unwrap_or(0),
             impair: self.impair,

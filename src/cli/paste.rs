@@ -62,6 +62,8 @@ impl Paste {
         let mut settings = media.driver();
         settings.max_calls = 1;
         settings.answer_within = PATIENCE;
+        // Nothing can be told later: better to wait for slow servers than to go without them.
+        settings.gather_within = Duration::from_secs(5);
         // Who answers has all it needs, but the other side comes only when the line has come back.
         if settings.peer.connect_timeout >= Config::CONNECT_TIMEOUT {
             settings.peer.connect_timeout = settings.peer.connect_timeout.max(PATIENCE);

@@ -142,6 +142,24 @@ impl Sockets {
         serving
     }
 
+    /// Our address from which to reach `to`; of those that were chosen, if some were.
+    #[must_use]
+    pub fn towards(&self, to: SocketAddr) -> Option<IpAddr> {
+        let route = route_towards(to).ok()?;
+        let chosen = self.chosen();
+        if chosen.is_empty() || chosen.contains(&route) {
+            return Some(route);
+        }
+        chosen.into_iter().find(|ip| ip.is_ipv4() == to.is_ipv4())
+    }
+
+    /// Our addresses, if only some interfaces were chosen; empty if the system may choose.
+    #[must_use]
+    pub fn chosen(&self) -> Vec<IpAddr> {
+        let all = self.sockets.iter().map(|bound| bound.local.ip());
+        if self.wanted.is_empty() { Vec::new() } else { all.collect() }
+    }
+
     /// Ready when a socket may have datagrams; then call [`Sockets::receive`] until it has none.
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut any = Poll::Pending;

@@ -5,10 +5,12 @@
 //! - `call/phase.rs`: how far the call is, and the diagram.
 //! - `call/describe.rs`: descriptions and fragments come and go.
 //! - `call/renegotiate.rs`: a running call is described anew.
+//! - `call/gathering.rs`: servers, their sockets, and what came of them.
 //! - `call/packets.rs`: packets and sound come and go.
 //! - `call/life.rs`: what happens below, and what the call makes of it: events, figures, the end.
 
 mod describe;
+mod gathering;
 mod life;
 mod packets;
 mod phase;
@@ -33,6 +35,7 @@ use crate::peer::outbox::Outbox;
 use crate::peer::receive::{Played, Receiver};
 use crate::peer::report::{Leave, Reports};
 use crate::peer::send::Sender;
+use crate::peer::servers::Servers;
 use crate::peer::transport::{Happened, Transport};
 use crate::peer::{stats, stats_report};
 use crate::time::Instant;
@@ -46,6 +49,10 @@ pub struct Peer {
     rng: StdRng,
     /// Sockets that were given before it was known who is in charge.
     sockets: Vec<(PathId, SocketAddr)>,
+    servers: Servers,
+    addresses_done: bool,
+    /// Sockets to be opened or closed.
+    chores: VecDeque<Chore>,
     negotiation: Negotiation,
     transport: Option<Transport>,
     sender: Sender,
@@ -81,6 +88,13 @@ struct Told {
     played: bool,
 }
 
+/// What the world is asked to do with relays' sockets.
+#[derive(Clone, Copy, Debug)]
+enum Chore {
+    Open { server: usize, addr: SocketAddr },
+    Close(PathId),
+}
+
 /// Time between two [`Event::Stats`].
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
 
@@ -94,6 +108,9 @@ impl Peer {
         let negotiation = Negotiation::new(&config, &certificate, source, &mut rng);
         let receiver = Receiver::new(config.opus.channels());
         Self {
+            servers: Servers::new(&config.servers),
+            addresses_done: false,
+            chores: VecDeque::new(),
             config,
             certificate,
             rng,
@@ -128,10 +145,9 @@ impl Peer {
             Input::Audio(frame) => self.speak(now, frame),
             Input::Timer => self.tick(now),
             Input::LocalAddress { path, addr } => self.socket(now, path, addr),
-            Input::LocalAddressesDone => {
-                if let Some(transport) = &mut self.transport {
-                    transport.agent.handle_input(now, ice::Input::LocalCandidatesDone);
-                }
+            Input::StunServer(addr) => self.tell_agent(now, ice::Input::StunServer(addr)),
+            Input::RelaySocket { server, path, addr, transport } => {
+                self.relay_socket(now, server, path, (addr, transport));
             }
             Input::NameResolved { name, addr } => {
                 if let Some(transport) = &mut self.transport {
@@ -139,6 +155,11 @@ impl Peer {
                     transport.agent.handle_input(now, resolved);
                 }
             }
+            Input::RelayDisconnected(path) => {
+                self.tell_agent(now, ice::Input::RelayDisconnected(path));
+            }
+            Input::ServerUnreachable { server, why } => self.server_unreachable(server, &why),
+            Input::LocalAddressesDone => self.tell_agent(now, ice::Input::LocalCandidatesDone),
             Input::Close => self.hang_up(now),
         }
         self.settle(now);
@@ -150,6 +171,11 @@ impl Peer {
             && let Some((path, to, bytes)) = self.outbox.lent()
         {
             return Output::Transmit { path, to, bytes };
+        }
+        match self.chores.pop_front() {
+            Some(Chore::Open { server, addr }) => return Output::OpenRelay { server, addr },
+            Some(Chore::Close(path)) => return Output::CloseRelay(path),
+            None => {}
         }
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);

@@ -23,6 +23,15 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// `.local` names that are shown instead of our addresses; whoever has a name sees it resolved by mDNS.
     pub hidden: BTreeMap<IpAddr, String>,
+    /// Servers that help to find a way. Whoever runs the peer resolves their names, opens the sockets, and
+    /// tells it by [`super::Input`].
+    pub servers: Vec<ice::Server>,
+    /// Who we are to TURN servers.
+    pub relay_user: Option<ice::RelayUser>,
+    /// Which candidates are shown and used.
+    pub policy: ice::Policy,
+    /// Addresses at which we can be reached beside our own.
+    pub public_addresses: Vec<IpAddr>,
     /// Wall-clock time at [`crate::time::Instant::ZERO`], for sender reports and statistics.
     pub wall_clock: NtpTime,
 }
@@ -59,6 +68,10 @@ impl Default for Config {
             sending: Sending::Frames,
             connect_timeout: Self::CONNECT_TIMEOUT,
             hidden: BTreeMap::new(),
+            servers: Vec::new(),
+            relay_user: None,
+            policy: ice::Policy::All,
+            public_addresses: Vec::new(),
             wall_clock: NtpTime::from_unix(Duration::ZERO),
         }
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::audio::Frame;
-use crate::ice::PathId;
+use crate::ice::{PathId, ServerTransport};
 use crate::peer::event::Event;
 use crate::time::Instant;
 
@@ -29,6 +29,28 @@ pub enum Input<'a> {
         path: PathId,
         /// Its address.
         addr: SocketAddr,
+    },
+    /// A STUN server's name was resolved, or its URI has an address.
+    StunServer(SocketAddr),
+    /// A socket or stream of this call's own to a TURN server.
+    RelaySocket {
+        /// The server's place in [`super::config::Config::servers`].
+        server: usize,
+        /// The socket; no other of this call ever had this name.
+        path: PathId,
+        /// Where it leads.
+        addr: SocketAddr,
+        /// What it is.
+        transport: ServerTransport,
+    },
+    /// A relay's stream broke.
+    RelayDisconnected(PathId),
+    /// A server can't be reached: its name is unknown, or it takes no connection.
+    ServerUnreachable {
+        /// Its place in [`super::config::Config::servers`].
+        server: usize,
+        /// In words.
+        why: String,
     },
     /// No more sockets.
     LocalAddressesDone,
@@ -78,6 +100,16 @@ pub enum Output<'a> {
         /// Lent until the next call.
         bytes: &'a [u8],
     },
+    /// Open another socket to a TURN server, and give it by [`Input::RelaySocket`]. No description waits
+    /// for it.
+    OpenRelay {
+        /// The server's place in [`super::config::Config::servers`].
+        server: usize,
+        /// Where it is.
+        addr: SocketAddr,
+    },
+    /// This relay's socket has served its purpose.
+    CloseRelay(PathId),
     /// Tell whoever listens.
     Event(Event),
     /// Look up this name of a candidate of theirs, and answer by [`Input::NameResolved`]. Nothing waits

@@ -49,6 +49,7 @@ mod receive;
 mod report;
 pub mod router;
 mod send;
+mod servers;
 pub mod stats;
 mod stats_report;
 mod traffic;

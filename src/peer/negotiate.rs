@@ -371,6 +371,7 @@ impl Negotiation {
         let candidates = agent.local_candidates().into_iter();
         self.local.candidates =
             candidates.map(|candidate| self.candidate_line(candidate)).collect();
+        self.local.end_of_candidates = agent.has_gathered();
     }
 
     fn parameters(&self) -> Parameters<'_> {

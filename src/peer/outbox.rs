@@ -1,10 +1,15 @@
 //! Datagrams that wait to be polled, in buffers that are used again: once warm, nothing is allocated
 //! per packet.
+//!
+//! ```text
+//! | room for what a relay wants in front | the packet | its tag |
+//!                                  ^ begin, or further to the left if it goes by a relay
+//! ```
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::ice::PathId;
+use crate::ice::{self, PathId};
 
 /// More than this waiting means that nobody polls: the oldest go. A datagram late is a datagram lost.
 const MOST_WAITING: usize = 64;
@@ -26,30 +31,37 @@ struct Datagram {
     path: PathId,
     to: SocketAddr,
     bytes: Vec<u8>,
+    begin: usize,
 }
 
+/// How much room every buffer has in front.
+pub(crate) const HEADROOM: usize = ice::HEADROOM;
+
 impl Outbox {
-    /// An empty buffer to build a datagram in; give it back by [`Self::push`] or [`Self::recycle`].
+    /// A buffer to append a packet to, with [`HEADROOM`] in front; give it back by [`Self::push`] or
+    /// [`Self::recycle`].
     pub(crate) fn buffer(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER))
+        let mut buffer = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER));
+        buffer.resize(HEADROOM, 0);
+        buffer
     }
 
-    /// Queues a datagram.
-    pub(crate) fn push(&mut self, path: PathId, to: SocketAddr, bytes: Vec<u8>) {
+    /// Queues a datagram, which begins there in its buffer.
+    pub(crate) fn push(&mut self, path: PathId, to: SocketAddr, bytes: Vec<u8>, begin: usize) {
         if self.waiting.len() == MOST_WAITING
             && let Some(oldest) = self.waiting.pop_front()
         {
             self.dropped += 1;
             self.recycle(oldest.bytes);
         }
-        self.waiting.push_back(Datagram { path, to, bytes });
+        self.waiting.push_back(Datagram { path, to, bytes, begin });
     }
 
     /// Queues a copy of what another machine lends.
     pub(crate) fn push_copy(&mut self, path: PathId, to: SocketAddr, bytes: &[u8]) {
         let mut copy = self.buffer();
         copy.extend_from_slice(bytes);
-        self.push(path, to, copy);
+        self.push(path, to, copy, HEADROOM);
     }
 
     /// Takes a buffer back.
@@ -71,7 +83,8 @@ impl Outbox {
 
     /// The datagram that was turned to.
     pub(crate) fn lent(&self) -> Option<(PathId, SocketAddr, &[u8])> {
-        self.lent.as_ref().map(|next| (next.path, next.to, next.bytes.as_slice()))
+        let next = self.lent.as_ref()?;
+        Some((next.path, next.to, next.bytes.get(next.begin..)?))
     }
 }
 
@@ -94,7 +107,7 @@ mod tests {
         assert_eq!(outbox.lent(), Some((PathId(0), to(2), &b"second"[..])));
         assert!(!outbox.advance());
         assert_eq!(outbox.spare.len(), 2);
-        assert!(outbox.buffer().is_empty(), "a used buffer comes back empty");
+        assert_eq!(outbox.buffer().len(), HEADROOM, "a used buffer comes back empty");
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Reports {
         }
     }
 
-    /// Writes a compound into `buffer`.
+    /// Appends a compound to `buffer`.
     pub(super) fn write(
         &mut self,
         (now, ntp): (Instant, NtpTime),
@@ -112,9 +112,10 @@ impl Reports {
             Leave::No => sender.ssrc(),
             Leave::Yes(old) => old,
         };
-        buffer.resize(MOST, 0);
+        let begin = buffer.len();
+        buffer.resize(begin + MOST, 0);
         let block = receiver.report(now);
-        let writer = Writer::new(buffer);
+        let writer = Writer::new(buffer.split_at_mut(begin).1);
         let [earlier, last] = self.sent_before;
         let talked = sender.stream.packets() > earlier; // RFC 3550 section 6.4
         self.sent_before = [last, sender.stream.packets()];
@@ -129,7 +130,7 @@ impl Reports {
             Leave::No => writer.finish(),
             Leave::Yes(old) => writer.goodbye(&[old], "")?,
         };
-        buffer.truncate(length);
+        buffer.truncate(begin + length);
         Ok(())
     }
 

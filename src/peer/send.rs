@@ -162,19 +162,21 @@ impl Sender {
         }
     }
 
-    /// Takes 10 ms. Says whether `buffer` now holds a packet.
+    /// Takes 10 ms. Says whether a packet was appended to `buffer`.
     pub(super) fn push(&mut self, now: Instant, frame: &Frame, buffer: &mut Vec<u8>) -> bool {
         self.level = self.source.add(frame);
         let Some(format) = &mut self.format else { return false };
-        buffer.resize(format.header + LONGEST_PAYLOAD, 0);
-        let (front, payload) = buffer.split_at_mut(format.header);
+        let (begin, header) = (buffer.len(), format.header);
+        buffer.resize(begin + header + LONGEST_PAYLOAD, 0);
+        let (_, packet) = buffer.split_at_mut(begin);
+        let (front, payload) = packet.split_at_mut(header);
         match format.encoder.encode(frame, payload) {
             Encoded::Packet { len, timestamp_units, level } => {
                 if format.header(format.payload_type, &self.stream, level, front).is_err() {
                     return false;
                 }
                 self.header_bytes += format.header as u64;
-                buffer.truncate(format.header + len);
+                buffer.truncate(begin + header + len);
                 self.stream.sent(now, len, timestamp_units);
                 true
             }
@@ -196,7 +198,7 @@ impl Sender {
     }
 
     /// Sends a received payload back as it is: what was lost, late or silent on the way here is so for
-    /// them too. Says whether `buffer` now holds a packet.
+    /// them too. Says whether a packet was appended to `buffer`.
     pub(super) fn reflect(
         &mut self,
         now: Instant,
@@ -217,8 +219,10 @@ impl Sender {
             SequenceNumber(number.0.wrapping_add(mirror.numbers)),
             timestamp.after(mirror.ticks),
         );
-        buffer.resize(format.header, 0);
-        if format.header(*payload_type, &self.stream, level, buffer).is_err() {
+        let begin = buffer.len();
+        buffer.resize(begin + format.header, 0);
+        let (_, header) = buffer.split_at_mut(begin);
+        if format.header(*payload_type, &self.stream, level, header).is_err() {
             return false;
         }
         buffer.extend_from_slice(heard.payload);

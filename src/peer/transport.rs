@@ -20,7 +20,7 @@ use crate::dtls_srtp::{
 };
 use crate::dtls_srtp::{Event as DtlsEvent, Input as DtlsInput, Output as DtlsOutput};
 use crate::ice::{self, Agent, PathId};
-use crate::peer::outbox::Outbox;
+use crate::peer::outbox::{HEADROOM, Outbox};
 use crate::peer::traffic::Traffic;
 use crate::time::Instant;
 
@@ -245,21 +245,39 @@ impl Transport {
         mut packet: Vec<u8>,
         protect: impl FnOnce(&mut Outbound, &mut [u8], usize) -> Result<usize, SrtpError>,
     ) -> Option<usize> {
-        let length = packet.len();
-        packet.resize(length + TRAILER, 0);
+        let length = packet.len().saturating_sub(HEADROOM);
+        packet.resize(HEADROOM + length + TRAILER, 0);
         let route = self.agent.send_pair().zip(self.srtp.as_mut());
         let sealed = route.and_then(|(pair, (outbound, _))| {
-            Some((pair, protect(outbound, &mut packet, length).ok()?))
+            let (_, bytes) = packet.split_at_mut(HEADROOM);
+            Some((pair, protect(outbound, bytes, length).ok()?))
         });
-        let Some(((path, to), sealed)) = sealed else {
+        let Some((pair, sealed)) = sealed else {
             self.counters.unsendable += 1;
             outbox.recycle(packet);
             return None;
         };
-        packet.truncate(sealed);
-        self.traffic.sent(now, (path, to), sealed);
-        outbox.push(path, to, packet);
-        Some(sealed)
+        packet.truncate(HEADROOM + sealed);
+        self.dispatch(now, outbox, pair, packet).then_some(sealed)
+    }
+
+    /// Sends what lies behind the headroom, by a relay if the path leads to one. Says whether it could.
+    fn dispatch(
+        &mut self,
+        now: Instant,
+        outbox: &mut Outbox,
+        (path, to): (PathId, SocketAddr),
+        mut packet: Vec<u8>,
+    ) -> bool {
+        let length = packet.len().saturating_sub(HEADROOM);
+        let Some((next_hop, begin)) = self.agent.frame(path, to, &mut packet, HEADROOM) else {
+            self.counters.unsendable += 1;
+            outbox.recycle(packet);
+            return false;
+        };
+        self.traffic.sent(now, (path, to), length);
+        outbox.push(path, next_hop, packet, begin);
+        true
     }
 
     /// Says goodbye by DTLS, then stops; call [`Self::pump`] in between to let it out.
@@ -330,14 +348,14 @@ impl Transport {
     }
 
     fn pump_dtls(&mut self, now: Instant, outbox: &mut Outbox, happened: &mut VecDeque<Happened>) {
-        let Some(handshake) = &mut self.handshake else { return };
         let pair = self.agent.send_pair();
-        loop {
+        while let Some(handshake) = &mut self.handshake {
             match handshake.poll_output() {
                 DtlsOutput::Transmit(bytes) => match pair {
-                    Some((path, to)) => {
-                        self.traffic.sent(now, (path, to), bytes.len());
-                        outbox.push_copy(path, to, bytes);
+                    Some(pair) => {
+                        let mut packet = outbox.buffer();
+                        packet.extend_from_slice(bytes);
+                        self.dispatch(now, outbox, pair, packet);
                     }
                     None => self.counters.unsendable += 1, // its timer sends it again
                 },

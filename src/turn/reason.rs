@@ -39,6 +39,12 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// An error response with this code, in the server's own words.
+    #[must_use]
+    pub fn refused(code: u16, said: &str) -> Self {
+        Self::Refused(Refusal::from(ErrorCode { code, reason: said }))
+    }
+
     /// Whether another port of ours may have more luck: the server takes us for somebody who had this
     /// one before (437).
     #[must_use]

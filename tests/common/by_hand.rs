@@ -232,6 +232,7 @@ impl Hand {
                     continue;
                 }
                 Output::NameToResolve(name) => panic!("nobody named {name}"),
+                other @ (Output::OpenRelay { .. } | Output::CloseRelay(_)) => panic!("{other:?}"),
                 Output::Transmit { bytes, .. } => bytes.to_vec(),
             };
             any = true;

@@ -387,6 +387,7 @@ impl Side {
             match self.peer.poll_output() {
                 Output::Transmit { bytes, .. } => datagrams.push(bytes.to_vec()),
                 Output::Event(event) => self.events.push((now, event)),
+                other @ (Output::OpenRelay { .. } | Output::CloseRelay(_)) => panic!("{other:?}"),
                 Output::NameToResolve(name) => {
                     let unknown = Input::NameResolved { name, addr: None };
                     self.peer.handle_input(now, unknown);

@@ -305,6 +305,7 @@ impl World {
             let host = &mut self.hosts[number];
             match host.peer.poll_output() {
                 Output::Event(event) => host.events.push((now, event)),
+                other @ (Output::OpenRelay { .. } | Output::CloseRelay(_)) => panic!("{other:?}"),
                 Output::NameToResolve(name) => {
                     let unknown = Input::NameResolved { name, addr: None };
                     host.peer.handle_input(now, unknown);

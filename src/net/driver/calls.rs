@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::net::driver::handle::{Answer, Bell};
 use crate::net::driver::story::Story;
 use crate::net::driver::timers::Deadline;
 use crate::net::driver::{CallId, CallState, CallSummary, Caller, Reader, Refusal, TimedEvent};
@@ -40,6 +41,10 @@ pub(super) struct Call {
     pub(super) since: Instant,
     pub(super) progress: Progress,
     pub(super) story: Story,
+    /// Who waits for our description, and until when servers may keep them waiting.
+    pub(super) waiting: Option<(Instant, Waiting)>,
+    /// Servers that were neither reached nor given up.
+    pub(super) unreached: usize,
     /// Why the driver itself ended it: the peer only knows that it was told to hang up.
     pub(super) verdict: Option<(End, String)>,
     /// Our last offer on the running call, for those who come while it is open.
@@ -48,6 +53,33 @@ pub(super) struct Call {
     pub(super) readers: Arc<()>,
     pub(super) peer_deadline: Deadline,
     pub(super) chore_deadline: Deadline,
+}
+
+/// Who waits for a description of ours while servers are asked.
+pub(super) enum Waiting {
+    /// Somebody who offers.
+    Answer { offer: Box<Description>, reply: Answer<(CallId, Description)> },
+    /// Somebody for whom we offer.
+    Offer { bell: Bell, reply: Answer<(CallId, Description)> },
+    /// Somebody whose call rang, and was taken.
+    Decided {
+        offer: Option<Box<Description>>,
+        decided: oneshot::Sender<Result<Description, Refusal>>,
+    },
+}
+
+impl Waiting {
+    /// There will be none.
+    pub(super) fn refuse(self, refusal: Refusal) {
+        match self {
+            Self::Answer { reply, .. } | Self::Offer { reply, .. } => {
+                let _gone = reply.send(Err(refusal));
+            }
+            Self::Decided { decided, .. } => {
+                let _gone = decided.send(Err(refusal));
+            }
+        }
+    }
 }
 
 /// What is left of a call depends on whether it runs.
@@ -214,6 +246,9 @@ impl Call {
         answer_within: Duration,
         duration: Option<Duration>,
     ) -> Option<Instant> {
+        if let Some((until, _)) = &self.waiting {
+            return Some(*until);
+        }
         match self.state {
             CallState::Ringing => Some(self.since + answer_within),
             CallState::Connecting => None, // the peer has a timeout of its own

@@ -22,6 +22,13 @@ impl Driver {
     pub(super) fn carry_out(&mut self, command: Command) {
         let now = self.world.now();
         match command {
+            Command::AcceptOffer(offer, caller, answer) if self.has_servers() => {
+                self.answer_later(now, offer, caller, answer);
+            }
+            Command::MakeOffer(caller, bell, answer) if self.has_servers() => {
+                self.offer_later(now, caller, bell, answer);
+            }
+            Command::Reached(reached) => self.reached(now, *reached),
             Command::AcceptOffer(offer, caller, answer) => {
                 reply(answer, self.accept_offer(now, &offer, caller));
             }
@@ -201,11 +208,13 @@ impl Driver {
         for (path, addr) in serving {
             peer.handle_input(now, Input::LocalAddress { path, addr });
         }
-        peer.handle_input(now, Input::LocalAddressesDone);
+        if !self.has_servers() {
+            peer.handle_input(now, Input::LocalAddressesDone);
+        }
         Ok(peer)
     }
 
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         now: Instant,
         peer: Peer,
@@ -240,6 +249,8 @@ impl Driver {
             since: now,
             progress,
             story: Story::default(),
+            waiting: None,
+            unreached: 0,
             verdict: None,
             open_offer: None,
             readers: Arc::default(),
@@ -259,7 +270,7 @@ impl Driver {
     }
 }
 
-fn reply<T>(answer: Answer<T>, done: Result<T, Refusal>) {
+pub(super) fn reply<T>(answer: Answer<T>, done: Result<T, Refusal>) {
     let _nobody_waits = answer.send(done);
 }
 

@@ -25,6 +25,8 @@ impl Driver {
                     self.tell(now, key, event);
                 }
                 Output::NameToResolve(name) => self.resolve(now, key, name),
+                Output::OpenRelay { server, addr } => self.open_relay(now, key, server, addr),
+                Output::CloseRelay(path) => self.network.relays.close(path),
                 Output::Timeout(due) => {
                     self.timers.set((key, Which::Peer), &mut call.peer_deadline, due);
                     break;
@@ -33,9 +35,13 @@ impl Driver {
         }
         if has_ended {
             self.bury(now, key);
+            self.describe_now(now, key); // whoever waits hears that there is nothing to wait for
         } else if is_secured {
             // Sound doesn't wait for the choice of a pair (RFC 8445 section 12.1).
             self.start_voice(now, key);
+        }
+        if self.calls.get(key).is_some_and(Self::is_ready) {
+            self.describe_now(now, key);
         }
     }
 
@@ -95,6 +101,9 @@ impl Driver {
     /// What the driver itself does with a call when its time has come.
     pub(super) fn do_chore(&mut self, now: Instant, key: CallKey) {
         let Some(call) = self.calls.get(key) else { return };
+        if call.waiting.is_some() {
+            return self.describe_now(now, key);
+        }
         match call.state {
             CallState::Ended if call.story.is_holding() => self.words_came(key, None),
             CallState::Ended => self.calls.forget(key),
@@ -110,6 +119,7 @@ impl Driver {
     /// An ended call keeps what can be read of it; sockets, sound and memory are free again.
     fn bury(&mut self, now: Instant, key: CallKey) {
         self.router.remove(key);
+        self.network.relays.close_of(key);
         if let Some(call) = self.calls.get_mut(key) {
             call.bury(now);
         }

@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::dtls_srtp::Phrase;
 use crate::net::driver::calls::CallKey;
 use crate::net::driver::renegotiate::{Applied, Exchanged, Offered, TakeBack, Wish};
+use crate::net::driver::servers::Reached;
 use crate::net::driver::{CallId, CallSummary, Caller, Refusal, Ringing, TimedEvent};
 use crate::net::world::World;
 use crate::peer::event::Side;
@@ -75,6 +76,7 @@ pub(super) enum Command {
     /// What the thread of that name found.
     Words(CallKey, Option<Phrase>),
     NameResolved(CallKey, String, Option<IpAddr>),
+    Reached(Box<Reached>),
     Shutdown(Answer<()>),
 }
 

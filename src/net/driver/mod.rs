@@ -25,9 +25,11 @@ mod names;
 mod network;
 mod options;
 mod refusal;
+mod relays;
 mod renegotiate;
 mod ringing;
 mod run;
+mod servers;
 mod story;
 mod timers;
 mod voices;
@@ -76,6 +78,8 @@ struct Driver {
     frames: Frames,
     commands: mpsc::UnboundedReceiver<Command>,
     next_command: Option<Command>,
+    /// For those whom the loop itself sends out. Weak: it ends when nobody else can ask anything.
+    own_commands: mpsc::WeakUnboundedSender<Command>,
     events: broadcast::Sender<(CallId, TimedEvent)>,
     phrases: Phrases,
     names: Names,
@@ -131,6 +135,7 @@ pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
         microphone: Microphone::Open,
         commands,
         next_command: None,
+        own_commands: handle.commands.downgrade(),
         events,
         life: Life::Running,
         farewells: Vec::new(),

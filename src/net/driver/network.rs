@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use crate::ice::PathId;
+use crate::net::driver::relays::Relays;
 use crate::net::impair::{Direction, Held, Impairment, Link};
 use crate::net::udp::{Received, Sockets};
 use crate::time::Instant;
@@ -15,6 +16,7 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) sockets: Sockets,
+    pub(super) relays: Relays,
     spoiled: Option<Box<Spoiled>>,
 }
 
@@ -44,17 +46,25 @@ impl Network {
             let out = way(impairment, Direction::Out);
             Box::new(Spoiled { out, incoming: way(impairment, Direction::In) })
         });
-        Self { sockets, spoiled }
+        Self { sockets, relays: Relays::default(), spoiled }
     }
 
     pub(super) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.sockets.poll_readable(cx)
+        let [sockets, relays] = [self.sockets.poll_readable(cx), self.relays.poll_readable(cx)];
+        if sockets.is_ready() { sockets } else { relays }
     }
 
     /// The next datagram that has arrived, in `buffer`.
     pub(super) fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Option<Received> {
-        let Some(spoiled) = &mut self.spoiled else { return self.sockets.receive(buffer) };
-        while let Some(received) = self.sockets.receive(buffer) {
+        let Some(spoiled) = &mut self.spoiled else {
+            return self.sockets.receive(buffer).or_else(|| self.relays.receive(buffer));
+        };
+        while let Some(received) =
+            self.sockets.receive(buffer).or_else(|| self.relays.receive(buffer))
+        {
+            if self.relays.is_stream(received.path) {
+                return Some(received); // a stream neither loses nor reorders
+            }
             let bytes = buffer.get(..received.length).unwrap_or_default();
             spoiled.incoming.carry(now, received.path, received.from, bytes);
         }
@@ -66,8 +76,9 @@ impl Network {
 
     /// Sends a datagram, or lets it go lost.
     pub(super) fn send(&mut self, now: Instant, path: PathId, to: SocketAddr, datagram: &[u8]) {
-        let Some(spoiled) = &mut self.spoiled else {
-            return self.sockets.send(path, to, datagram);
+        let is_stream = self.relays.is_stream(path);
+        let Some(spoiled) = self.spoiled.as_mut().filter(|_| !is_stream) else {
+            return self.send_now(path, to, datagram);
         };
         spoiled.out.carry(now, path, to, datagram);
         self.release(now);
@@ -75,9 +86,16 @@ impl Network {
 
     /// Sends what was held back until now.
     pub(super) fn release(&mut self, now: Instant) {
-        let Some(spoiled) = &mut self.spoiled else { return };
-        while let Some((path, to, bytes)) = spoiled.out.held.release(now) {
-            self.sockets.send(path, to, &bytes);
+        while let Some(spoiled) = &mut self.spoiled
+            && let Some((path, to, bytes)) = spoiled.out.held.release(now)
+        {
+            self.send_now(path, to, &bytes);
+        }
+    }
+
+    fn send_now(&mut self, path: PathId, to: SocketAddr, datagram: &[u8]) {
+        if !self.relays.send(path, datagram) {
+            self.sockets.send(path, to, datagram);
         }
     }
 

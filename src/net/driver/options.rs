@@ -21,6 +21,8 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// `--max-calls`: how many may run at once.
     pub max_calls: usize,
+    /// How long a description waits for STUN and TURN servers; what they tell later is trickled.
+    pub gather_within: Duration,
     /// How long our own offer stays open without an answer.
     pub answer_within: Duration,
     /// `--no-mdns`: whether `.local` candidates are looked up.
@@ -38,6 +40,7 @@ impl Default for Options {
             impair: None,
             duration: None,
             max_calls: 32,
+            gather_within: Duration::from_millis(500),
             answer_within: Duration::from_secs(60),
             mdns: Mdns::default(),
             words: Words::default(),

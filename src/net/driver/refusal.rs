@@ -30,6 +30,12 @@ pub enum Refusal {
     /// It belongs to an ICE session that a restart has replaced.
     #[error("an ICE restart came first: this belongs to the session before it")]
     OtherSession,
+    /// The call failed before it had a description: no address that may be used.
+    #[error("{detail}")]
+    NoWay {
+        /// Why.
+        detail: String,
+    },
     /// A person said no.
     #[error("the call was declined")]
     Declined,

@@ -12,7 +12,8 @@
 
 use tokio::sync::oneshot;
 
-use crate::net::driver::calls::{Call, CallKey, Progress};
+use crate::ice::Role;
+use crate::net::driver::calls::{Call, CallKey, Progress, Waiting};
 use crate::net::driver::handle::{Command, Handle};
 use crate::net::driver::run::Life;
 use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal};
@@ -85,6 +86,9 @@ impl Driver {
         let (key, call) = self.ringing(id)?;
         let caller = call.caller;
         let mut peer = self.new_peer(now, caller)?;
+        if self.has_servers() {
+            return self.accept_later(now, key, peer);
+        }
         let (_, call) = self.ringing(id)?;
         let Progress::Ringing { offer, .. } = &call.progress else { return Ok(()) };
         let description = describe(&mut peer, now, offer.as_deref())?;
@@ -101,6 +105,25 @@ impl Driver {
         {
             self.close(now, key, End::HungUpByPeer, "the caller is gone");
         }
+        Ok(())
+    }
+
+    /// The same, but servers are asked before there is a description.
+    fn accept_later(&mut self, now: Instant, key: CallKey, mut peer: Peer) -> Result<(), Refusal> {
+        let Some(call) = self.calls.get_mut(key) else { return Ok(()) };
+        let id = call.id;
+        let is_asked = matches!(&call.progress, Progress::Ringing { offer: Some(_), .. });
+        peer.gather(now, if is_asked { Role::Controlled } else { Role::Controlling });
+        let ufrag = peer.ufrag().to_owned();
+        let running = Progress::Running { peer: Box::new(peer), voice: None };
+        let before = std::mem::replace(&mut call.progress, running);
+        call.since = now;
+        self.router.register(&ufrag, key);
+        self.sound.call_came(now);
+        if let Progress::Ringing { offer, decided } = before {
+            self.look_for_servers(now, id, Waiting::Decided { offer, decided });
+        }
+        self.drain(now, key);
         Ok(())
     }
 
@@ -143,7 +166,7 @@ impl Driver {
 }
 
 /// Our answer to the offer, or our own offer.
-fn describe(
+pub(super) fn describe(
     peer: &mut Peer,
     now: Instant,
     offer: Option<&Description>,

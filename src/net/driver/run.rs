@@ -45,6 +45,7 @@ impl Driver {
         while !self.has_left() {
             self.wait(sleep.as_mut()).await;
             let more = self.take_datagrams(&mut buffer);
+            self.take_broken();
             self.take_commands();
             let now = self.world.now();
             self.fire_timers(now);
@@ -112,20 +113,32 @@ impl Driver {
     fn take_datagram(&mut self, now: Instant, received: Received, buffer: &mut [u8]) {
         let Received { path, from, length } = received;
         let Some(bytes) = buffer.get_mut(..length) else { return };
-        let key = match self.router.route(path, from, bytes) {
+        let own = self.network.relays.owner(path);
+        let key = own.or_else(|| match self.router.route(path, from, bytes) {
             Route::Call(key) => Some(key),
             Route::Answer(id) => self.calls.asker(id),
             Route::Nobody => None,
-        };
+        });
         let Some((key, peer)) = key.and_then(|key| Some((key, self.calls.peer(key)?))) else {
             return;
         };
         peer.handle_input(now, Input::Datagram { path, from, bytes });
         // Only proof moves an address from one call to another: an offer may announce anybody's.
-        if !self.router.knows(path, from, key) && peer.has_proof_of(path, from) {
+        if own.is_none() && !self.router.knows(path, from, key) && peer.has_proof_of(path, from) {
             self.router.learn(path, from, key);
         }
         self.drain(now, key);
+    }
+
+    /// Streams to TURN servers that broke.
+    fn take_broken(&mut self) {
+        let now = self.world.now();
+        for (key, path) in self.network.relays.take_broken() {
+            if let Some(peer) = self.calls.peer(key) {
+                peer.handle_input(now, Input::RelayDisconnected(path));
+            }
+            self.drain(now, key);
+        }
     }
 
     fn take_commands(&mut self) {

@@ -308,6 +308,9 @@ fn problem(refusal: Refusal, id: &str) -> Problem {
         Refusal::System { detail } => {
             Problem::new(500, "This machine can't take the call").detail(detail)
         }
+        Refusal::NoWay { detail } => {
+            Problem::new(503, "No way through").detail(detail).header("Retry-After", "60")
+        }
         Refusal::ShuttingDown => Problem::new(503, "halloo is ending")
             .detail("the program was told to end; no call is taken any more")
             .header("Retry-After", "10"),

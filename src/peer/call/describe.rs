@@ -169,21 +169,27 @@ impl Peer {
         same.then_some(()).ok_or(NegotiateError::AnswerRestartsIce)
     }
 
-    fn start_transport(&mut self, now: Instant, role: Role) {
+    pub(super) fn start_transport(&mut self, now: Instant, role: Role) {
         if self.transport.is_some() {
             return;
         }
-        let config = ice::Config { patience: self.config.ice_patience(), ..ice::Config::new(role) };
+        let config = ice::Config {
+            patience: self.config.ice_patience(),
+            policy: self.config.policy,
+            public_addresses: self.config.public_addresses.clone(),
+            ..ice::Config::new(role)
+        };
         let rng = StdRng::from_rng(&mut self.rng);
         let mut transport = Transport::new(config, Arc::clone(&self.certificate), rng);
         self.events.push_back(Event::Gathering { state: GatheringState::Gathering });
         for (path, addr) in self.sockets.drain(..) {
             transport.agent.handle_input(now, ice::Input::LocalCandidate { path, addr });
         }
-        transport.agent.handle_input(now, ice::Input::LocalCandidatesDone);
+        if self.config.servers.is_empty() || self.addresses_done {
+            transport.agent.handle_input(now, ice::Input::LocalCandidatesDone);
+        }
         self.transport = Some(transport);
         self.settle(now);
-        self.events.push_back(Event::Gathering { state: GatheringState::Complete });
     }
 
     pub(super) fn socket(&mut self, now: Instant, path: PathId, addr: SocketAddr) {

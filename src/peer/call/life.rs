@@ -80,7 +80,9 @@ impl Peer {
                 self.end(now, End::Failed { step: Step::Ice }, reason);
             }
             ice::Event::NameToResolve(name) => self.names.push_back(name),
-            ice::Event::Gathered | ice::Event::ServerSilent(_) | ice::Event::RelayEnded { .. } => {}
+            ice::Event::Gathered => self.gathered(now),
+            ice::Event::ServerSilent(addr) => self.server_silent(addr),
+            ice::Event::RelayEnded { path, ended } => self.relay_ended(path, ended),
             ice::Event::Role(_) | ice::Event::SendPair(_) => {}
         }
     }
@@ -150,7 +152,7 @@ impl Peer {
     }
 
     /// Over. [`Event::Ended`] is the last that is told.
-    fn end(&mut self, now: Instant, end: End, reason: &str) {
+    pub(super) fn end(&mut self, now: Instant, end: End, reason: &str) {
         if self.phase == Phase::Ended {
             return;
         }
@@ -176,12 +178,16 @@ impl Peer {
             return "the other side's description did not come".to_owned();
         };
         let checked = agent.pairs().filter(|pair| pair.figures.requests_sent > 0).count();
-        match checked {
+        let tried = match checked {
             0 => {
                 "no way through: neither side named an address that the other could try".to_owned()
             }
             1 => "no way through: the one pair of addresses did not answer".to_owned(),
             many => format!("no way through: {many} pairs of addresses were tried, none answered"),
+        };
+        match self.servers.why_no_relay() {
+            Some(why) => format!("{tried}; {why}"),
+            None => tried,
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::Peer;
 use crate::audio::Frame;
-use crate::ice::{self, PathId};
+use crate::ice::{self, Arrival, PathId};
 use crate::peer::config::Sending;
 use crate::peer::demux::{self, Protocol};
 use crate::peer::event::MediaFirst;
@@ -42,6 +42,11 @@ impl Peer {
         bytes: &mut [u8],
     ) {
         let Some(transport) = &mut self.transport else { return };
+        let (from, bytes) = match transport.agent.arrive(now, path, from, bytes) {
+            Arrival::Direct => (from, bytes),
+            Arrival::Relayed(peer, range) => (peer, bytes.get_mut(range).unwrap_or_default()),
+            Arrival::Consumed => return,
+        };
         match demux::classify(bytes) {
             Some(Protocol::Stun) => {
                 transport.agent.handle_input(now, ice::Input::Datagram { path, from, bytes });

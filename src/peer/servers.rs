@@ -1,0 +1,200 @@
+//! Servers of a call: which socket leads to which, what to do when one fails, and what to say of it.
+//!
+//! ```text
+//! Config::servers --> the world resolves names, opens sockets --> Input::RelaySocket, Input::StunServer
+//! ice::Event::RelayEnded --> again by another port (437), or at another server (300), or a warning
+//! ```
+//! A server can send us round in circles, so each is tried a few times at most, and no address twice. Where a
+//! redirection leads is the word of whoever answered: it stays with the same transport and certificate, and
+//! may not lead to this very machine.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::ice::{PathId, RelayEnd, RelayReason, Server};
+
+/// The servers that were configured, by their place in the configuration.
+#[derive(Debug)]
+pub(super) struct Servers(Vec<State>);
+
+#[derive(Debug)]
+struct State {
+    server: Server,
+    /// Its sockets, the last one in use.
+    sockets: Vec<(PathId, SocketAddr)>,
+    /// Why it is of no use, if it isn't.
+    failure: Option<String>,
+}
+
+/// What the end of a relay leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Open a socket to this server at this address.
+    Open { server: usize, addr: SocketAddr },
+    /// Tell people.
+    Warn(String),
+    /// It was meant so.
+    Nothing,
+}
+
+/// Sockets that are opened to one server in a call: the first, three for the port's sake, and a few for
+/// servers that were restarted or sent us on.
+const MOST_SOCKETS: usize = 8;
+
+impl Servers {
+    pub(super) fn new(servers: &[Server]) -> Self {
+        let state =
+            |server: &Server| State { server: server.clone(), sockets: Vec::new(), failure: None };
+        Self(servers.iter().map(state).collect())
+    }
+
+    /// A socket to the server at this place.
+    pub(super) fn connected(&mut self, place: usize, path: PathId, addr: SocketAddr) {
+        if let Some(state) = self.0.get_mut(place) {
+            state.sockets.push((path, addr));
+        }
+    }
+
+    /// The server at this place can't be reached. Says how to tell it.
+    pub(super) fn unreachable(&mut self, place: usize, why: &str) -> Option<String> {
+        Some(self.0.get_mut(place)?.fail(why))
+    }
+
+    /// An allocation is no more, or never was.
+    pub(super) fn ended(&mut self, path: PathId, ended: RelayEnd) -> Next {
+        let of_path = |state: &State| state.sockets.iter().any(|(known, _)| *known == path);
+        let Some(place) = self.0.iter().position(of_path) else { return Next::Nothing };
+        let Some(state) = self.0.get_mut(place) else { return Next::Nothing };
+        let Some((_, addr)) = state.sockets.last().copied() else { return Next::Nothing };
+        let again = match &ended {
+            RelayEnd::Closed => return Next::Nothing,
+            RelayEnd::Alternate { servers, domain } => state.alternate(addr, servers, domain),
+            RelayEnd::Failed(RelayReason::Lost | RelayReason::Disconnected) => Some(addr),
+            RelayEnd::Failed(reason) if reason.wants_another_port() => {
+                (state.sockets.len() <= 3).then_some(addr)
+            }
+            RelayEnd::Failed(_) => None,
+        };
+        match again.filter(|_| state.sockets.len() < MOST_SOCKETS) {
+            Some(addr) => Next::Open { server: place, addr },
+            None => Next::Warn(state.fail(&why(&ended))),
+        }
+    }
+
+    /// Why none of the TURN servers helps; none if there are none, or one may help.
+    pub(super) fn why_no_relay(&self) -> Option<String> {
+        let failures: Vec<&str> =
+            self.0.iter().filter_map(|state| state.failure.as_deref()).collect();
+        (!failures.is_empty()).then(|| failures.join("; "))
+    }
+}
+
+impl State {
+    fn fail(&mut self, why: &str) -> String {
+        let failure = format!("{}: {why}", self.server);
+        self.failure = Some(failure.clone());
+        failure
+    }
+
+    /// The first of `servers` that may be tried.
+    fn alternate(
+        &self,
+        current: SocketAddr,
+        servers: &[SocketAddr],
+        domain: &Option<String>,
+    ) -> Option<SocketAddr> {
+        let is_same_name = domain.as_ref().is_none_or(|domain| *domain == self.server.host);
+        let is_new = |addr: &SocketAddr| !self.sockets.iter().any(|(_, known)| known == addr);
+        let may_be = |addr: &SocketAddr| {
+            addr.is_ipv4() == current.is_ipv4()
+                && addr.port() != 0
+                && is_one_machines(addr.ip())
+                && (!addr.ip().is_loopback() || current.ip().is_loopback())
+        };
+        let found = servers.iter().find(|addr| is_new(addr) && may_be(addr));
+        found.copied().filter(|_| is_same_name)
+    }
+}
+
+fn is_one_machines(ip: IpAddr) -> bool {
+    !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::from([255, 255, 255, 255])
+}
+
+fn why(ended: &RelayEnd) -> String {
+    match ended {
+        RelayEnd::Closed => "closed".to_owned(),
+        RelayEnd::Alternate { .. } => "it sends us to servers that can't be used".to_owned(),
+        RelayEnd::Failed(reason) => reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers(uri: &str) -> Servers {
+        let mut servers = Servers::new(&[uri.parse().unwrap()]);
+        servers.connected(0, PathId(10), addr("203.0.113.9:3478"));
+        servers
+    }
+
+    fn addr(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn alternate(to: &str) -> RelayEnd {
+        RelayEnd::Alternate { servers: vec![addr("[2001:db8::1]:3478"), addr(to)], domain: None }
+    }
+
+    fn refused(code: u16) -> RelayEnd {
+        RelayEnd::Failed(RelayReason::refused(code, "No"))
+    }
+
+    #[test]
+    fn a_redirection_is_followed_to_each_server_once() {
+        let mut servers = servers("turn:relay.example");
+        let other = addr("203.0.113.10:3478");
+        let next = servers.ended(PathId(10), alternate("203.0.113.10:3478"));
+        assert_eq!(next, Next::Open { server: 0, addr: other });
+        servers.connected(0, PathId(11), other);
+        let back = servers.ended(PathId(11), alternate("203.0.113.9:3478"));
+        assert!(matches!(back, Next::Warn(_)), "{back:?}");
+        assert!(servers.why_no_relay().is_some_and(|why| why.starts_with("turn:relay.example")));
+    }
+
+    #[test]
+    fn a_redirection_does_not_lead_to_this_machine_or_another_certificate() {
+        for to in ["127.0.0.1:80", "0.0.0.0:3478", "224.0.0.1:3478", "203.0.113.10:0"] {
+            let next = servers("turn:relay.example").ended(PathId(10), alternate(to));
+            assert!(matches!(next, Next::Warn(_)), "{to}");
+        }
+        let domain = Some("other.example".to_owned());
+        let ended = RelayEnd::Alternate { servers: vec![addr("203.0.113.10:3478")], domain };
+        let next = servers("turns:relay.example").ended(PathId(10), ended);
+        assert!(matches!(next, Next::Warn(_)));
+    }
+
+    #[test]
+    fn another_port_is_tried_three_times() {
+        // rfc8656-7.4-1
+        let mut servers = servers("turn:relay.example");
+        let mut path = 10;
+        let opened = std::iter::from_fn(|| match servers.ended(PathId(path), refused(437)) {
+            Next::Open { addr, .. } => {
+                path += 1;
+                servers.connected(0, PathId(path), addr);
+                Some(addr)
+            }
+            _ => None,
+        });
+        assert_eq!(opened.count(), 3);
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_words() {
+        let mut servers = servers("turn:relay.example");
+        let Next::Warn(told) = servers.ended(PathId(10), refused(486)) else { panic!() };
+        assert!(told.starts_with("turn:relay.example:3478?transport=udp: this user has"), "{told}");
+        assert_eq!(servers.why_no_relay(), Some(told));
+        assert_eq!(servers.ended(PathId(99), refused(486)), Next::Nothing, "not one of ours");
+    }
+}
