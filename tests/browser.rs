@@ -296,7 +296,8 @@ fn a_tab_rings_and_answers_and_both_hear_each_other() {
         page.screenshot("page-13-ringing");
         page.look(320, 568, "dark");
         page.screenshot("page-14-ringing-dark");
-        assert_eq!(page.evaluate("document.title"), "halloo is calling you");
+        let title = page.evaluate("document.title");
+        assert!(title.as_str().unwrap().starts_with("halloo is calling you"), "{title}");
         page.click("#answer");
         page.wait_for("document.body.dataset.state === 'connected'");
         halloo.wait_for("connected", |_| true);

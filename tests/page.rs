@@ -390,11 +390,11 @@ mod access {
     #[test]
     fn a_screen_reader_finds_everything_by_role_and_name() {
         let Some(stage) = Stage::new() else { return };
-        let (halloo, _) = stage.listen(&[]);
+        let (halloo, _) = stage.listen(&["--name", "Ada"]);
         let browser = stage.browser();
         let page = browser.open(&halloo.url());
         let idle = tree(&page);
-        has(&idle, "heading", "halloo");
+        has(&idle, "heading", "Call Ada");
         has(&idle, "button", "Call");
         has(&idle, "status", "");
         assert!(!idle.iter().any(|(role, _)| role == "meter"), "no levels before the call");

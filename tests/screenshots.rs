@@ -34,7 +34,7 @@ const PHONE: u32 = 360;
 const WIDE: u32 = 900;
 
 /// Some distance between the two, or the curve would be a flat line.
-const FAR: [&str; 2] = ["--impair", "delay=18ms,jitter=9ms,loss=0.6%,seed=4"];
+const FAR: [&str; 4] = ["--impair", "delay=18ms,jitter=9ms,loss=0.6%,seed=4", "--name", "Ada"];
 
 fn stage() -> Stage {
     Stage::new().expect("network namespaces: run it as root")
@@ -62,7 +62,7 @@ fn at_night(page: &Page, name: &str) {
 fn a_call_from_its_beginning_to_its_end() {
     let stage = stage();
     let idle = {
-        let (halloo, _) = stage.listen(&[]);
+        let (halloo, _) = stage.listen(&["--name", "Ada"]);
         let browser = stage.browser();
         let page = browser.open(&halloo.url());
         on_a_phone(&page, "page-idle");
@@ -97,8 +97,18 @@ fn a_call_from_its_beginning_to_its_end() {
 #[test]
 fn a_page_that_rings() {
     let stage = stage();
-    let arguments =
-        ["call", "tab", "--bind", "127.0.0.1:0", "--input", "tone:700", "--output", "null"];
+    let arguments = [
+        "call",
+        "tab",
+        "--bind",
+        "127.0.0.1:0",
+        "--input",
+        "tone:700",
+        "--output",
+        "null",
+        "--name",
+        "Ada",
+    ];
     let mut halloo = Halloo::start(stage.here(), &arguments);
     halloo.wait_for("listening", |_| true);
     let browser = stage.browser();
@@ -106,6 +116,25 @@ fn a_page_that_rings() {
     is_in(&page, "ringing");
     on_a_phone(&page, "page-ringing");
     at_night(&page, "page-ringing");
+}
+
+#[test]
+fn a_call_that_halloo_keeps_on_hold() {
+    let stage = stage();
+    let bind = ["--bind", "127.0.0.1:0", "--answer", "auto"];
+    let sound = ["--input", "tone:700", "--output", "null", "--name", "Ada"];
+    let mut terminal = Terminal::start(stage.here(), &[&["listen"], &bind[..], &sound].concat());
+    let address = terminal.listening_at();
+    let browser = stage.browser();
+    let page = browser.open(&format!("http://{address}/"));
+    page.click("#call");
+    is_in(&page, "connected");
+    terminal.wait_for("connected");
+    page.wait_for("document.querySelector('#curve').points.numberOfItems > 6");
+    terminal.press("h");
+    says(&page, "halloo put you on hold.");
+    wait(&page, 500);
+    on_a_phone(&page, "page-held");
 }
 
 #[test]
@@ -123,6 +152,8 @@ fn a_call_that_is_asked_for_and_declined() {
             "tone:700",
             "--output",
             "null",
+            "--name",
+            "Ada",
         ],
     );
     let address = terminal.listening_at();
@@ -143,7 +174,7 @@ fn a_call_that_is_asked_for_and_declined() {
 #[test]
 fn a_page_that_needs_a_token() {
     let stage = stage();
-    let (halloo, _) = stage.listen(&["--token", "open-sesame"]);
+    let (halloo, _) = stage.listen(&["--token", "open-sesame", "--name", "Ada"]);
     let browser = stage.browser();
     let page = browser.open(&halloo.url());
     page.click("#call");
@@ -159,7 +190,7 @@ fn a_page_that_needs_a_token() {
 #[test]
 fn each_way_not_to_get_through() {
     let stage = stage();
-    let (mut halloo, _) = stage.listen(&["--timeout", "3", "--max-calls", "1"]);
+    let (mut halloo, _) = stage.listen(&["--timeout", "3", "--max-calls", "1", "--name", "Ada"]);
     let browser = stage.browser();
     for (name, script) in [
         ("page-microphone-refused", microphone_fails("NotAllowedError")),
@@ -208,7 +239,7 @@ fn on_a_terminal(browser: &Browser, name: &str, title: &str, text: &str) {
 fn the_terminal_in_a_call() {
     let stage = stage();
     let browser = stage.browser();
-    let (halloo, _) = stage.listen(&FAR);
+    let (halloo, _) = stage.listen(&[]);
     let url = halloo.url();
     let arguments = ["call", &url, "--input", "tone:440", "--output", "null"];
     let mut terminal = Terminal::start(stage.here(), &arguments);

@@ -56,6 +56,7 @@ export class View {
     const { muted, held } = this.#flags;
     document.body.classList.toggle("muted", muted);
     document.body.classList.toggle("held", Boolean(held.here || held.there));
+    document.body.classList.toggle("held-here", Boolean(held.here));
     set("mute-label", muted ? "Unmute" : "Mute");
     byId("mute-icon").setAttribute("href", muted ? "#icon-muted" : "#icon-microphone");
     set("hold-label", held.here ? "Resume" : "Hold");
