@@ -249,12 +249,10 @@ fn a_restart_moves_the_call_to_an_address_that_still_works() {
     world.run_until(1_000);
     assert_eq!(world.nodes[0].selected().unwrap().local.addr.ip(), ip(A));
     world.dead.insert(ip(A));
-    world.run_until(15_000);
-    assert_eq!(world.nodes[0].agent.state(), State::Disconnected);
     world.tell(0, Input::Restart);
     world.describe(0, 1);
     world.describe(1, 0);
-    assert!(world.run_to_selection(16_000));
+    assert!(world.run_to_selection(2_000));
     assert_eq!(world.nodes[0].selected().unwrap().local.addr.ip(), ip("192.0.2.9"));
     assert!(world.agree());
 }
@@ -284,10 +282,9 @@ fn consent_that_is_withdrawn_ends_sending_exactly_30_seconds_after_the_last_answ
 }
 
 #[test]
-fn consent_is_renewed_every_4_to_6_seconds_and_survives_loss() {
+fn consent_is_renewed_every_4_to_6_seconds() {
     // rfc7675-5.1-2, rfc8445-11-1: no 15 s pass without a packet
-    let weather = Weather { loss: 0.05, ..Weather::CLEAN };
-    let mut world = World::pair(7, weather, &[A], &[B]);
+    let mut world = World::pair(7, Weather::CLEAN, &[A], &[B]);
     world.run_until(60_000);
     world.trace.clear();
     world.run_until(600_000);
@@ -303,6 +300,19 @@ fn consent_is_renewed_every_4_to_6_seconds_and_survives_loss() {
         let gaps = times.windows(2).map(|two| two[1] - two[0]);
         let range = Duration::from_secs(4)..=Duration::from_secs(6);
         assert!(gaps.into_iter().all(|gap| range.contains(&gap)), "{number}");
+    }
+}
+
+#[test]
+fn at_20_percent_loss_consent_does_not_end_by_chance() {
+    // rfc7675-5.1-1: of one check in 4 to 6 s, sent once, one in 500 runs of 30 s would see no answer.
+    for seed in 0..20 {
+        let mut world = World::pair(seed, Weather::BAD, &[A, "192.0.2.9"], &[B]);
+        world.run_until(1_800_000);
+        for node in &world.nodes {
+            assert_eq!(node.when(|event| *event == Event::ConsentLost), None, "seed {seed}");
+        }
+        assert!(world.agree(), "seed {seed}");
     }
 }
 

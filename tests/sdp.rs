@@ -566,7 +566,7 @@ fn our_offer_has_what_jsep_asks_for() {
     assert_eq!(offer.to_string().parse(), Ok(offer.clone()));
     let text = offer.to_string();
     assert!(text.starts_with("v=0\r\no=- 42 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"), "{text}");
-    assert_eq!(lines(&offer, None), ["group:BUNDLE 0", "ice-options:trickle ice2"]);
+    assert_eq!(lines(&offer, None), ["group:BUNDLE 0", "ice-options:trickle ice2 renomination"]);
     assert_eq!(offer.media[0].formats, ["111", "0", "8", "110", "126"]);
     for line in [
         "mid:0",

@@ -248,6 +248,7 @@ fn plain(event: &Event) -> Option<(Loudness, String)> {
         Event::Offer { .. } => (Verbose, "a new offer of ours goes to the other side".into()),
         Event::Direction(directions) => (Normal, held(directions).into()),
         Event::Stats(_) => return None,
+        Event::RestartNeeded => (Normal, "the way is lost: looking for another".to_owned()),
         Event::Warning { text } => (Normal, format!("warning: {text}")),
         Event::Ended { reason, .. } => (Normal, format!("ended: {reason}")),
     })

@@ -11,6 +11,7 @@
 //! - `agent/response.rs`: an answer comes in: whose, is it genuine, what does it prove.
 //! - `agent/advance.rs`: what is due now: repetitions, the next check, the choice, consent, the state.
 //! - `agent/gathering.rs`: servers: reflexive and relayed candidates, and what goes by a relay.
+//! - `agent/rescue.rs`: another pair takes the place of the one in use, when that has died.
 //! - `agent/report.rs`: what can be asked of the agent.
 //!
 //! The state and its arrows: `state.rs`. A pair's: `pair.rs`.
@@ -20,6 +21,7 @@ mod gathering;
 mod remote;
 mod report;
 mod request;
+mod rescue;
 mod response;
 mod restart;
 
@@ -38,12 +40,13 @@ use super::credentials::Credentials;
 use super::gather::Gatherer;
 use super::interface::{Config, Dropped, Event, Input, Output, Policy, Role};
 use super::message::Outgoing;
-use super::pair::PairId;
+use super::pair::{LocalId, PairId};
 use super::session::Session;
 use super::state::{Signal, State};
 use crate::time::Instant;
 pub use gathering::Arrival;
 use request::Early;
+use rescue::Rescue;
 use restart::Before;
 
 /// Answers that wait to be polled: beyond this, further requests are dropped.
@@ -75,6 +78,8 @@ pub struct Agent {
     gatherer: Gatherer,
     gatherer_due: Option<Instant>,
     told_gathered: bool,
+    /// Those that came too late to be told to the other side in this session.
+    unannounced: Vec<LocalId>,
     remotes: Remotes,
     remote_done: bool,
     /// Candidates whose address isn't known yet, and under which name it is looked up.
@@ -91,6 +96,9 @@ pub struct Agent {
     first_success: Option<Instant>,
     nominating: Option<PairId>,
     selected: Option<PairId>,
+    rescue: Rescue,
+    /// Whether nominations may be followed by others.
+    renomination: bool,
     /// Where media goes, and whether it still may.
     consent: Option<Consent>,
 
@@ -123,6 +131,7 @@ impl Agent {
             gatherer: Gatherer::default(),
             gatherer_due: None,
             told_gathered: false,
+            unannounced: Vec::new(),
             remotes: Remotes::new(config.max_remote_candidates),
             remote_done: false,
             names: Vec::new(),
@@ -134,6 +143,8 @@ impl Agent {
             first_success: None,
             nominating: None,
             selected: None,
+            rescue: Rescue::default(),
+            renomination: false,
             consent: None,
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
@@ -165,6 +176,12 @@ impl Agent {
             Input::RelaySocket(socket) => self.on_relay_socket(socket),
             Input::RelayDisconnected(path) => self.gatherer.forget(self.now, path),
             Input::LocalCandidatesDone => self.gathering = Gathering::Done,
+            Input::PathGone(path) => self.on_path_gone(path),
+            Input::RemoteRenomination => self.renomination = true,
+            Input::MediaStopped => self.on_media_stopped(),
+            Input::HeardElsewhere { path, from } => {
+                self.on_heard_elsewhere(path, canonical(from));
+            }
             Input::RemoteCredentials(credentials) => self.on_remote_credentials(credentials),
             Input::RemoteLite => {
                 self.remote_is_lite = true;
@@ -227,6 +244,7 @@ impl Agent {
         self.signal(Signal::Closed);
         self.list.clear();
         self.checks.clear();
+        self.rescue = Rescue::default();
         self.outgoing.clear();
         self.set_consent(None);
         self.gatherer.close(self.now);

@@ -143,16 +143,18 @@ impl Locals {
         Some(self.push(origin, path, (addr, addr), Some(related), priority))
     }
 
-    /// The relay by this path is gone.
-    pub(super) fn forget_relayed(&mut self, path: PathId) {
-        self.list.retain(|(_, local)| local.path != path || local.candidate.kind != Kind::Relayed);
-    }
-
     /// The next lower priority that no candidate has (rfc8445-5.1.2-1).
     fn unused(&self, wanted: u32) -> u32 {
         let is_used = |priority| self.iter().any(|(_, local)| local.candidate.priority == priority);
         let lower = std::iter::successors(Some(wanted), |priority| priority.checked_sub(1 << 8));
         lower.take(self.list.len() + 1).find(|priority| !is_used(*priority)).unwrap_or(wanted)
+    }
+
+    /// Forgets a socket that is no more, and what was learnt through it. Says whether there was one.
+    pub(super) fn forget_path(&mut self, path: PathId) -> bool {
+        let before = self.list.len();
+        self.list.retain(|(_, local)| local.path != path);
+        self.list.len() < before
     }
 
     /// Gives away what the other side saw: a new session.

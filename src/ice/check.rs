@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use super::candidate::PathId;
 use super::interface::Role;
+use super::nominate::Nomination;
 use super::pair::PairId;
 use crate::stun::TransactionId;
 use crate::time::Instant;
@@ -57,6 +58,8 @@ pub(super) struct Request {
     pub(super) tie_breaker: u64,
     pub(super) priority: u32,
     pub(super) use_candidate: UseCandidate,
+    /// The value of NOMINATION, where the other side knows it.
+    pub(super) nomination: Nomination,
 }
 
 /// Whether a request nominates its pair.
@@ -158,6 +161,11 @@ impl Checks {
         }
     }
 
+    /// Forgets those of a socket that is no more.
+    pub(super) fn forget_path(&mut self, path: PathId) {
+        self.0.retain(|check| check.request.path != path);
+    }
+
     /// Forgets all.
     pub(super) fn clear(&mut self) {
         self.0.clear();
@@ -231,6 +239,7 @@ mod tests {
             tie_breaker: 1,
             priority: 1,
             use_candidate,
+            nomination: Nomination::FIRST,
         }
     }
 

@@ -16,7 +16,11 @@ use super::candidate::PathId;
 use super::pair::{
     Foundation, LocalId, Pair, PairFigures, PairId, PairSignal, PairState, RemoteId, Valid,
 };
+use super::standby::Standby;
 use crate::time::Instant;
+
+/// Pairs that never worked and yet stand by.
+const MAX_UNTRIED: usize = 16;
 
 /// All pairs of the running session.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(super) struct Checklist {
     triggered: VecDeque<PairId>,
     next_id: u32,
     max: usize,
+    /// A pair is chosen: no check leaves by this list any more.
+    concluded: bool,
 }
 
 /// What makes a pair.
@@ -51,7 +57,13 @@ pub(super) enum Cause {
 
 impl Checklist {
     pub(super) fn new(max: usize) -> Self {
-        Self { pairs: Vec::new(), triggered: VecDeque::new(), next_id: 0, max: max.max(1) }
+        Self {
+            pairs: Vec::new(),
+            triggered: VecDeque::new(),
+            next_id: 0,
+            max: max.max(1),
+            concluded: false,
+        }
     }
 
     /// The best first.
@@ -75,7 +87,11 @@ impl Checklist {
 
     /// Puts a pair in its place, unless the list is full of better ones.
     pub(super) fn insert(&mut self, new: NewPair, cause: Cause) -> Option<PairId> {
-        if !self.make_room(new.priority, cause) {
+        let untried = |pair: &&Pair| pair.valid.is_none() && pair.state != PairState::Failed;
+        let crowded = self.concluded
+            && cause == Cause::Paired
+            && self.pairs.iter().filter(untried).count() >= MAX_UNTRIED;
+        if crowded || !self.make_room(new.priority, cause) {
             return None;
         }
         let id = PairId(self.next_id);
@@ -92,7 +108,9 @@ impl Checklist {
             state,
             valid: None,
             nominated: false,
-            nominate_when_valid: false,
+            nominate_when_valid: None,
+            lost_consent: false,
+            standby: Standby::default(),
             first_sent: None,
             figures: PairFigures::default(),
         });
@@ -156,16 +174,20 @@ impl Checklist {
 
     /// Whether [`Self::next`] has something.
     pub(super) fn has_next(&self) -> bool {
-        !self.triggered.is_empty()
-            || self.pairs.iter().any(|pair| match pair.state {
-                PairState::Waiting => true,
-                PairState::Frozen => !self.is_under_way(&pair.foundation),
-                _ => false,
-            })
+        !self.concluded
+            && (!self.triggered.is_empty()
+                || self.pairs.iter().any(|pair| match pair.state {
+                    PairState::Waiting => true,
+                    PairState::Frozen => !self.is_under_way(&pair.foundation),
+                    _ => false,
+                }))
     }
 
     /// The pair whose check is to leave now (RFC 8445 section 6.1.4.2); it is InProgress from here.
     pub(super) fn next(&mut self) -> Option<PairId> {
+        if self.concluded {
+            return None;
+        }
         let id = self.next_triggered().or_else(|| {
             if !self.pairs.iter().any(|pair| pair.state == PairState::Waiting) {
                 self.wake_foundations();
@@ -245,24 +267,49 @@ impl Checklist {
         }
     }
 
-    /// A pair is chosen: nothing more is checked (RFC 8445 section 8.1.2). Pairs that work are kept,
-    /// since a controlling side of RFC 5245 may yet choose one of them instead.
+    /// A pair is chosen: no check leaves in its turn any more (RFC 8445 section 8.1.2). What is kept
+    /// stands by in case the chosen one dies (`standby.rs`): pairs that work, and the best of those
+    /// whose turn had not come.
     pub(super) fn conclude(&mut self) {
         self.triggered.clear();
-        self.pairs.retain(|pair| pair.state == PairState::Succeeded);
+        self.concluded = true;
+        let mut untried = 0;
+        self.pairs.retain_mut(|pair| {
+            pair.on(PairSignal::Yield);
+            untried += usize::from(matches!(pair.state, PairState::Frozen | PairState::InProgress));
+            match pair.state {
+                PairState::Succeeded => true,
+                PairState::Failed => false,
+                _ => untried <= MAX_UNTRIED,
+            }
+        });
     }
 
     /// Gives all pairs away: a new session. Their names stay used.
     pub(super) fn restart(&mut self) -> Self {
         let (pairs, triggered) =
             (std::mem::take(&mut self.pairs), std::mem::take(&mut self.triggered));
-        Self { pairs, triggered, ..*self }
+        let concluded = std::mem::take(&mut self.concluded);
+        Self { pairs, triggered, concluded, ..*self }
     }
 
     /// Forgets all pairs. Their names stay used.
     pub(super) fn clear(&mut self) {
         self.triggered.clear();
         self.pairs.clear();
+        self.concluded = false;
+    }
+
+    /// Forgets the pairs of a socket that is no more.
+    pub(super) fn forget_path(&mut self, path: PathId) {
+        self.pairs.retain(|pair| pair.path != path);
+        let pairs = &self.pairs;
+        self.triggered.retain(|id| pairs.iter().any(|pair| pair.id == *id));
+    }
+
+    /// All of them, to be changed.
+    pub(super) fn pairs_mut(&mut self) -> impl Iterator<Item = &mut Pair> {
+        self.pairs.iter_mut()
     }
 
     /// Gives every pair the priority that `of` says, and sorts anew: after a change of roles, or when

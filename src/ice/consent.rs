@@ -5,6 +5,11 @@
 //! sending stops: nobody can be made the target of somebody else's call for longer. Only an
 //! authenticated answer counts; packets that arrive prove nothing of the kind.
 //!
+//! Each check is sent once, so where packets are lost some go unanswered: at a loss of a fifth each way
+//! four in eleven. Then the next one comes as soon as the RFC allows, after 4 s; and the pair is in doubt
+//! (`doubt.rs`), so that ordinary connectivity checks ask the same question at once, whose answers renew
+//! consent as well. Consent therefore ends when the way is closed, and not by bad luck.
+//!
 //! These checks also keep NAT bindings open, so the keepalives of RFC 8445 section 11 (every 15 s)
 //! never fall due.
 //!
@@ -34,6 +39,11 @@ pub(super) const SILENCE: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_secs(5);
 /// The period between checks is 5 s, times 0.8 to 1.2, so that calls don't check in step.
 const PERIOD_MS: std::ops::RangeInclusive<u64> = 4_000..=6_000;
+/// The same while an answer is missing: never less than 4 s.
+const HURRIED_MS: std::ops::RangeInclusive<u64> = 4_000..=4_400;
+/// How long an answer may take before its check counts as unanswered: four round trips, within this.
+const PATIENCE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(1_000)..=Duration::from_millis(3_000);
 /// At least 4 s apart and discarded after 30 s: no more can be open.
 const OPEN: usize = 8;
 
@@ -57,6 +67,10 @@ pub(super) struct Consent {
     next: Instant,
     /// When the other side last gave a sign of life: an answer, or a check of its own.
     heard: Instant,
+    /// When they last answered, whatever asked.
+    answered: Instant,
+    /// The latest round trip.
+    round_trip: Duration,
     /// Checks without an answer yet. An answer to an older one counts, too.
     open: [Option<(TransactionId, Instant)>; OPEN],
 }
@@ -64,8 +78,9 @@ pub(super) struct Consent {
 impl Consent {
     /// Starts with the last answer on that pair. If it is long ago, a check is due at once.
     pub(super) fn new(route: Route, answered: Instant, rng: &mut StdRng) -> Self {
-        let next = answered + period(rng);
-        Self { route, expires: answered + EXPIRY, next, heard: answered, open: [None; OPEN] }
+        let next = answered + period(rng, PERIOD_MS);
+        let (expires, heard, round_trip) = (answered + EXPIRY, answered, Duration::ZERO);
+        Self { route, expires, next, heard, answered, round_trip, open: [None; OPEN] }
     }
 
     pub(super) fn is_expired(&self, now: Instant) -> bool {
@@ -87,7 +102,8 @@ impl Consent {
         if now < self.next {
             return None;
         }
-        self.next = now + period(rng);
+        let hurried = self.open.iter().flatten().any(|(_, sent)| *sent > self.answered);
+        self.next = now + period(rng, if hurried { HURRIED_MS } else { PERIOD_MS });
         let id = TransactionId::random(rng);
         // The oldest place: empty, or of a check that nobody will answer any more.
         if let Some(place) = self.open.iter_mut().min_by_key(|place| place.map(|(_, sent)| sent)) {
@@ -105,15 +121,23 @@ impl Consent {
     pub(super) fn answered(&mut self, now: Instant, id: TransactionId) -> Option<Duration> {
         let place = self.open.iter_mut().find(|place| place.is_some_and(|(open, _)| open == id))?;
         let (_, sent) = place.take()?;
-        self.expires = now + EXPIRY;
-        self.heard = now;
+        self.round_trip = now - sent;
+        self.extend(now);
         Some(now - sent)
+    }
+
+    /// When the oldest check that nobody answered, by whatever way, counts as unanswered.
+    pub(super) fn doubtful_at(&self) -> Option<Instant> {
+        let patience = (self.round_trip * 4).clamp(*PATIENCE.start(), *PATIENCE.end());
+        let sent = self.open.iter().flatten().map(|(_, sent)| *sent);
+        sent.filter(|sent| *sent > self.answered).min().map(|sent| sent + patience)
     }
 
     /// A connectivity check of the pair was answered then: that counts as well.
     pub(super) fn extend(&mut self, answered: Instant) {
         self.expires = self.expires.max(answered + EXPIRY);
         self.heard = self.heard.max(answered);
+        self.answered = self.answered.max(answered);
     }
 
     /// A check of theirs came in by this route. It says that they live, not that they consent.
@@ -129,8 +153,8 @@ impl Consent {
     }
 }
 
-fn period(rng: &mut StdRng) -> Duration {
-    Duration::from_millis(rng.random_range(PERIOD_MS))
+fn period(rng: &mut StdRng, milliseconds: std::ops::RangeInclusive<u64>) -> Duration {
+    Duration::from_millis(rng.random_range(milliseconds))
 }
 
 #[cfg(test)]
@@ -179,6 +203,24 @@ mod tests {
         assert!(!consent.is_expired(Instant::from_millis(36_039)));
         assert!(consent.is_expired(Instant::from_millis(36_040)));
         assert_eq!(consent.answered(answered, id), None, "an answer counts once");
+    }
+
+    #[test]
+    fn a_missing_answer_makes_doubt_and_hurry_until_any_answer_comes() {
+        let mut rng = StdRng::seed_from_u64(7);
+        let mut consent = consent(&mut rng);
+        assert_eq!(consent.doubtful_at(), None);
+        let first = consent.due(Instant::ZERO);
+        consent.poll_check(first, &mut rng).unwrap();
+        assert_eq!(consent.doubtful_at(), Some(first + Duration::from_secs(1)));
+        for _ in 0..20 {
+            let due = consent.next;
+            consent.poll_check(due, &mut rng).unwrap();
+            let period = consent.next - due;
+            assert!((4_000..=4_400).contains(&period.as_millis()), "{period:?}");
+        }
+        consent.extend(consent.next);
+        assert_eq!(consent.doubtful_at(), None, "another check was answered");
     }
 
     #[test]

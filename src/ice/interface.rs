@@ -115,8 +115,22 @@ pub enum Input<'a> {
     RelaySocket(RelaySocket),
     /// A relay's stream broke, or its socket is of no use.
     RelayDisconnected(PathId),
-    /// No more sockets in this session.
+    /// No more sockets in this session. One that comes all the same can't be told to the other side
+    /// before a restart (RFC 8838 section 13); it stands by, and checks from it show its address.
     LocalCandidatesDone,
+    /// A socket, its interface or its address is gone. What used it goes on elsewhere, if it can.
+    PathGone(PathId),
+    /// The other side follows renominations (`a=ice-options:renomination` of both sides).
+    RemoteRenomination,
+    /// Media is expected, came steadily until now, and stopped half a second ago.
+    MediaStopped,
+    /// Authentic media or RTCP came in, not by the pair in use.
+    HeardElsewhere {
+        /// The socket it came in by.
+        path: PathId,
+        /// Who sent it.
+        from: SocketAddr,
+    },
     /// The other side's ufrag and pwd. Different ones than before are the other side's ICE restart:
     /// ours change too, unless [`Input::Restart`] has already changed them.
     RemoteCredentials(Credentials),
@@ -193,8 +207,11 @@ pub enum Event {
     NameToResolve(String),
     /// [`super::Agent::send_pair`] changed.
     SendPair(Option<(PathId, SocketAddr)>),
-    /// The nominated pair, now used for everything.
+    /// The nominated pair, now used for everything; or the one that took the place of a dead one.
     SelectedPair(Box<SelectedPair>),
+    /// No pair answers, or one is in use that was never agreed on: a restart (by [`Input::Restart`] and a
+    /// new offer, or by theirs) would help. Told again after a while; until then what can be tried is.
+    RestartNeeded,
     /// 30 s without an authenticated answer, or consent was taken back: sending has stopped.
     ConsentLost,
 }

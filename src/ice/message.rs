@@ -112,6 +112,7 @@ fn write_request<'b>(
         .attribute(Attribute::Username(&remote.username))
         .attribute(Attribute::Priority(request.priority))
         .attribute(role)
-        .attributes(nominates.then_some(Attribute::UseCandidate));
+        .attributes(nominates.then_some(Attribute::UseCandidate))
+        .attributes(request.nomination.value().map(Attribute::Nomination));
     Some(writer.integrity(&remote.key))
 }

@@ -2,14 +2,16 @@
 //!
 //! RFC 8445 (full agent), trickled candidates by RFC 8838, consent by RFC 7675, patience by RFC 8863,
 //! order of address families by RFC 8421; vectors: RFC 8445's formulas. Left out: being ICE-lite,
-//! because lite agents are for servers with public addresses; renomination, because it is an expired
-//! draft. TCP towards the other side is left out, too.
+//! because lite agents are for servers with public addresses; TCP towards the other side. Renomination is
+//! an expired draft, and done where both sides know it, since nothing else lets a call leave a dead pair
+//! without signalling.
 //!
 //! Both sides list the addresses at which they may be reached: their [candidates](Candidate). Every
 //! one of ours with every one of theirs makes a pair ([`PairState`]). Pairs are checked in order of
 //! priority: a STUN request by that path, and an answer. A pair whose check was answered is valid, and
 //! may carry media at once. The controlling side then chooses one for good: it nominates. From there
-//! on, an answer every 30 s at least says that the other side still wants our packets.
+//! on, an answer every 30 s at least says that the other side still wants our packets. Other pairs stand
+//! by; when the chosen one falls silent, one of them takes its place.
 //!
 //! A datagram comes from `peer::demux` into [`Agent::handle_input`], is read by [`crate::stun`], and
 //! leaves as an answer, a check or an [`Event`]. Sockets and signalling are the caller's: it gives
@@ -28,7 +30,8 @@
 //! ```
 //!
 //! Read first: `candidate.rs`, `pair.rs`, `checklist.rs`: what is checked, and when. Then `check.rs`,
-//! `nominate.rs`, `consent.rs`; `server.rs` and `gather.rs`: servers that help; and `agent.rs`, which joins them. Next layer: [`crate::dtls_srtp`].
+//! `nominate.rs`, `consent.rs`, `standby.rs`, `doubt.rs`; `server.rs` and `gather.rs`: servers that help;
+//! and `agent.rs`, which joins them. Next layer: [`crate::dtls_srtp`].
 
 mod agent;
 mod candidate;
@@ -37,6 +40,7 @@ mod check;
 mod checklist;
 mod consent;
 mod credentials;
+mod doubt;
 mod gather;
 mod interface;
 mod message;
@@ -45,6 +49,7 @@ mod pair;
 mod recipient;
 mod server;
 mod session;
+mod standby;
 mod state;
 
 pub use agent::{Agent, Arrival};

@@ -29,6 +29,31 @@ pub(super) fn settle(round_trip: Duration) -> Duration {
     (round_trip * 2).clamp(SHORTEST, LIMIT)
 }
 
+/// Which of several nominations of a session one is. Later ones count where both sides know
+/// renomination (draft-thatcher-ice-renomination section 4); any value precedes none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Nomination(Option<u32>);
+
+impl Nomination {
+    /// As RFC 8445 knows it: without a number.
+    pub(super) const FIRST: Self = Self(None);
+
+    /// One that bears the attribute NOMINATION with this value. Its top byte means nothing.
+    pub(super) fn numbered(value: Option<u32>) -> Self {
+        Self(value.map(|value| value & 0x00ff_ffff))
+    }
+
+    /// The one after this.
+    pub(super) fn next(self) -> Self {
+        Self(Some(self.0.map_or(1, |value| value.saturating_add(1).min(0x00ff_ffff))))
+    }
+
+    /// What NOMINATION says, if it is there.
+    pub(super) const fn value(self) -> Option<u32> {
+        self.0
+    }
+}
+
 /// What to do about nomination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
@@ -102,6 +127,7 @@ fn round_trip(pair: &Pair) -> Duration {
 mod tests {
     use super::super::candidate::PathId;
     use super::super::pair::{Foundation, LocalId, PairFigures, RemoteId};
+    use super::super::standby::Standby;
     use super::*;
     use std::net::{IpAddr, SocketAddr};
 
@@ -129,7 +155,9 @@ mod tests {
             state,
             valid,
             nominated: false,
-            nominate_when_valid: false,
+            nominate_when_valid: None,
+            lost_consent: false,
+            standby: Standby::default(),
             first_sent: at.map(ms),
             figures: PairFigures {
                 current_round_trip_time: succeeded.then_some(Duration::from_millis(20)),

@@ -21,6 +21,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::candidate::PathId;
+use super::nominate::Nomination;
+use super::standby::Standby;
 use crate::time::Instant;
 
 /// How a pair's check stands (RFC 8445 section 6.1.2.6); W3C's `RTCStatsIceCandidatePairState`.
@@ -141,7 +143,11 @@ pub(super) struct Pair {
     /// Chosen, by us or by them; the pair may be selected.
     pub(super) nominated: bool,
     /// The controlling side nominated it, but our own check isn't through (RFC 8445 section 7.3.1.5).
-    pub(super) nominate_when_valid: bool,
+    pub(super) nominate_when_valid: Option<Nomination>,
+    /// 30 s without an answer while it carried media: never again in this session (RFC 7675 section 5.1).
+    pub(super) lost_consent: bool,
+    /// When it is probed, once another pair is in use.
+    pub(super) standby: Standby,
     /// When its first check left.
     pub(super) first_sent: Option<Instant>,
     pub(super) figures: PairFigures,

@@ -37,6 +37,7 @@ use crate::peer::report::{Leave, Reports};
 use crate::peer::send::Sender;
 use crate::peer::servers::Servers;
 use crate::peer::transport::{Happened, Transport};
+use crate::peer::vigil::Vigil;
 use crate::peer::{stats, stats_report};
 use crate::time::Instant;
 use life::FAREWELL;
@@ -72,6 +73,8 @@ pub struct Peer {
     offered: Option<Instant>,
     /// Until then our offer on the running call has to be answered.
     offer_due: Option<Instant>,
+    /// Whether media still comes.
+    vigil: Vigil,
     /// When figures are due again.
     next_figures: Option<Instant>,
     told: Told,
@@ -129,6 +132,7 @@ impl Peer {
             left: None,
             offered: None,
             offer_due: None,
+            vigil: Vigil::default(),
             next_figures: None,
             told: Told::default(),
             figured: (0, 0),
@@ -149,6 +153,7 @@ impl Peer {
             Input::RelaySocket { server, path, addr, transport } => {
                 self.relay_socket(now, server, path, (addr, transport));
             }
+            Input::LocalAddressGone { path } => self.lose_socket(now, path),
             Input::NameResolved { name, addr } => {
                 if let Some(transport) = &mut self.transport {
                     let resolved = ice::Input::NameResolved { name, addr };
@@ -291,6 +296,7 @@ impl Peer {
         }
         self.check_farewell(now);
         self.check_open_offer(now);
+        self.check_media(now);
         if self.phase != Phase::Ended && self.reports.is_due(now) {
             self.report(now, Leave::No);
         }
@@ -310,7 +316,7 @@ impl Peer {
             Phase::Ended => return None,
         };
         let farewell = self.left.map(|left| left + FAREWELL);
-        let own = [patience, farewell, self.offer_due, self.next_figures];
+        let own = [patience, farewell, self.offer_due, self.vigil.due(), self.next_figures];
         let due = own.into_iter().chain([protocol, self.reports.timeout()]);
         due.flatten().min()
     }

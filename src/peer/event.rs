@@ -92,6 +92,10 @@ pub enum Event {
     },
     /// Media is to flow another way: hold, resume.
     Direction(Directions),
+    /// No way to the other side answers any more, or the one in use was never agreed on. Whoever
+    /// carries the descriptions restarts ICE ([`super::Peer::restart_ice`], then a new offer); told
+    /// again after a while if nobody did.
+    RestartNeeded,
     /// Something a person should know; the call goes on.
     Warning {
         /// What, in one line.

@@ -23,7 +23,8 @@ pub enum Input<'a> {
     Audio(&'a Frame),
     /// The moment of the last [`Output::Timeout`] has come.
     Timer,
-    /// A socket of ours, to be given before the first description, the best first.
+    /// A socket of ours, the best first. One that comes while the call runs stands by, in case the way
+    /// in use dies; the other side learns of it by checks from it, or by an ICE restart.
     LocalAddress {
         /// The socket.
         path: PathId,
@@ -54,6 +55,11 @@ pub enum Input<'a> {
     },
     /// No more sockets.
     LocalAddressesDone,
+    /// A socket, its address or its interface is gone: what went by it goes another way at once.
+    LocalAddressGone {
+        /// The socket.
+        path: PathId,
+    },
     /// What became of [`Output::NameToResolve`].
     NameResolved {
         /// The name.

@@ -55,6 +55,7 @@ mod stats_report;
 mod traffic;
 mod translate;
 mod transport;
+mod vigil;
 
 pub use call::Peer;
 pub use interface::{Dropped, Input, Output};

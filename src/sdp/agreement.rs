@@ -60,7 +60,7 @@ impl Default for Capabilities {
             opus,
             ptime: 20,
             max_ptime: 60,
-            ice_options: vec!["trickle".into(), "ice2".into()],
+            ice_options: vec!["trickle".into(), "ice2".into(), "renomination".into()],
             bundle_policy: BundlePolicy::MaxCompat,
             dtls_role: None,
         }

@@ -3,7 +3,7 @@
 //! ```text
 //! v=0 o=- … s=- t=0 0                     head
 //! a=group:BUNDLE 0
-//! a=ice-options:trickle ice2
+//! a=ice-options:trickle ice2 renomination
 //! m=audio 49170 UDP/TLS/RTP/SAVPF 111 0   the section: default destination, best candidate's
 //! c=IN IP4 192.0.2.10
 //! a=mid:0 … a=sendrecv … a=msid:… …       the caller's own

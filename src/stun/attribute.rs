@@ -172,4 +172,7 @@ registry! {
     0x802B RESPONSE_ORIGIN "RESPONSE-ORIGIN" => ResponseOrigin(address: SocketAddr);
     /// RFC 5780 section 7.4: the server's other address and port.
     0x802C OTHER_ADDRESS "OTHER-ADDRESS" => OtherAddress(address: SocketAddr);
+    /// ICE renomination (an expired draft, section 4; the number is libwebrtc's): of several nominations
+    /// the one with the largest value counts.
+    0xC001 NOMINATION "NOMINATION" => Nomination(value: u32);
 }

@@ -260,6 +260,8 @@ getters! {
     password_algorithms PASSWORD_ALGORITHMS PasswordAlgorithms super::value::AlgorithmList<'a>;
     /// Priority of the peer-reflexive candidate that this check may create.
     priority PRIORITY Priority u32;
+    /// Which of several nominations this is; the largest counts.
+    nomination NOMINATION Nomination u32;
     /// The sender believes it is controlled: its tie-breaker.
     ice_controlled ICE_CONTROLLED IceControlled u64;
     /// The sender believes it is controlling: its tie-breaker.

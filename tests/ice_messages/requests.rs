@@ -59,11 +59,26 @@ fn the_choice_ends_all_other_checks() {
     hand.confirm(&first);
     hand.check_from(THEIRS, &[Attribute::UseCandidate]);
     hand.candidate("198.51.100.3:7003", HOST - 1_024);
-    for _ in 0..60 {
+    for _ in 0..9 {
         hand.wait(50);
         assert!(hand.requests().is_empty(), "neither repeated nor begun");
     }
-    assert_eq!(hand.agent.pairs().count(), 1);
+    // The others stand by: five probes each, none repeated, and not more than five a second.
+    let mut probes = Vec::new();
+    for _ in 0..800 {
+        hand.wait(50);
+        for request in hand.requests() {
+            if request.to == addr(THEIRS) {
+                hand.confirm(&request);
+            } else {
+                probes.push((hand.now, request));
+            }
+        }
+    }
+    assert_eq!(probes.len(), 4 * 5);
+    assert!(probes.windows(2).all(|two| (two[1].0 - two[0].0).as_millis() >= 200));
+    let ids = probes.iter().map(|(_, probe)| probe.message().id());
+    assert_eq!(ids.collect::<std::collections::HashSet<_>>().len(), probes.len());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What signalling brings, early, late, or again.
 
-use halloo::ice::{Candidate, Credentials, Input, PairState, PathId, Role, State, Transport};
+use halloo::ice::{
+    Candidate, Credentials, Event, Input, PairState, PathId, Role, State, Transport,
+};
 use halloo::stun::{Attribute, Class, ErrorCode};
 
 use super::hand::{ELSEWHERE, HOST, Hand, THEIRS, addr, host};
@@ -115,8 +117,19 @@ fn no_candidate_is_announced_after_the_end_or_the_choice() {
     hand.events.clear();
     hand.tell(Input::LocalCandidate { path: PathId(7), addr: addr("192.0.2.7:7") });
     hand.poll();
-    assert!(hand.events.is_empty());
+    assert_eq!(hand.events, [Event::RestartNeeded], "only that helps, while nothing is chosen");
     assert_eq!(hand.agent.local_candidates().len(), 1);
+
+    let mut hand = Hand::selected();
+    hand.events.clear();
+    hand.tell(Input::LocalCandidate { path: PathId(7), addr: addr("192.0.2.7:7") });
+    hand.poll();
+    assert!(hand.events.is_empty(), "it stands by");
+    assert_eq!(hand.agent.local_candidates().len(), 1);
+    hand.tell(Input::Restart);
+    hand.poll();
+    assert!(matches!(&hand.events[0], Event::LocalCandidate(late) if late.addr.port() == 7));
+    assert_eq!(hand.agent.local_candidates().len(), 2);
 }
 
 #[test]

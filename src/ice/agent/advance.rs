@@ -1,8 +1,8 @@
 //! What is due now, and when the next thing will be.
 //!
 //! Runs after every input, in this order: repetitions and time-outs of checks; the choice, if we are
-//! controlling; the next check, if the pace allows it; consent and where media goes; the state. Each
-//! part has its counterpart in [`Agent::due`], so the timer fires for something or not at all.
+//! controlling; the next check, if the pace allows it; the pairs that stand by; consent and where media
+//! goes; the state. Each part has its counterpart in [`Agent::due`], so the timer fires for something or not at all.
 
 use super::super::candidate::Kind;
 use super::super::check::{Due, Request, UseCandidate, rto};
@@ -10,7 +10,7 @@ use super::super::checklist::has_consent;
 use super::super::consent::{Consent, Route};
 use super::super::interface::{Config, Event, Role, SelectedPair};
 use super::super::message::Outgoing;
-use super::super::nominate::{Choice, Expect, choose};
+use super::super::nominate::{Choice, Expect, Nomination, choose};
 use super::super::pair::PairId;
 use super::super::state::{Signal, State};
 use super::Agent;
@@ -25,6 +25,7 @@ impl Agent {
             self.nominate();
             self.begin_next_round();
             self.send_next_check();
+            self.stand_by();
             self.choose_route();
             self.keep_consent_fresh();
             self.update_state();
@@ -44,7 +45,7 @@ impl Agent {
             _ => None,
         };
         let consent = self.consent.as_ref().map(|consent| consent.due(self.now));
-        let rounds = [self.next_round(), self.fails_at(), gathering];
+        let rounds = [self.next_round(), self.fails_at(), self.standby_due(), gathering];
         [self.checks.due(), next_check, choice, consent].into_iter().chain(rounds).flatten().min()
     }
 
@@ -117,14 +118,20 @@ impl Agent {
         }
     }
 
-    fn send_check(&mut self, id: PairId, use_candidate: UseCandidate) {
-        let now = self.now;
+    pub(super) fn send_check(&mut self, id: PairId, use_candidate: UseCandidate) {
         let rto = rto(self.config.pace, self.list.waiting_and_in_progress());
-        let Some(pair) = self.list.get_mut(id) else { return };
-        let Some(local) = self.locals.get(pair.local) else { return };
-        pair.first_sent.get_or_insert(now);
+        let Some(request) = self.request(id, use_candidate) else { return };
+        self.checks.start(self.now, id, request, rto);
+        self.outgoing.push_back(Outgoing::Request(request));
+    }
+
+    /// A new check of a pair, which is counted as sent.
+    pub(super) fn request(&mut self, id: PairId, use_candidate: UseCandidate) -> Option<Request> {
+        let pair = self.list.get_mut(id)?;
+        let local = self.locals.get(pair.local)?;
+        pair.first_sent.get_or_insert(self.now);
         pair.figures.requests_sent += 1;
-        let request = Request {
+        Some(Request {
             id: TransactionId::random(&mut self.rng),
             session: self.session.number,
             path: pair.path,
@@ -133,21 +140,21 @@ impl Agent {
             tie_breaker: self.tie_breaker,
             priority: local.reflexive_priority(),
             use_candidate,
-        };
-        self.checks.start(now, id, request, rto);
-        self.outgoing.push_back(Outgoing::Request(request));
+            nomination: match use_candidate {
+                UseCandidate::Yes => self.rescue.latest_nomination,
+                UseCandidate::No => Nomination::FIRST,
+            },
+        })
     }
 
     /// The nominated pair is now the selected one: checks end, all data goes by it
     /// (RFC 8445 section 8.1.2).
     pub(super) fn select(&mut self, id: PairId) {
-        self.selected = Some(id);
         self.nominating = None;
         self.list.conclude();
         self.checks.cancel_all();
-        if let Some(selected) = self.selected_pair() {
-            self.events.push_back(Event::SelectedPair(Box::new(selected)));
-        }
+        self.use_pair(id);
+        self.on_confirmed();
     }
 
     /// What is selected, or `None`.
@@ -188,7 +195,7 @@ impl Agent {
                 let pair = self.list.get(selected)?;
                 (pair, pair.valid?)
             }
-            None if old.is_some() => return old,
+            None if old.is_some() && !self.may_leave_old_route() => return old,
             None => {
                 let usable = self.list.valid().filter(|(_, valid)| has_consent(*valid, self.now));
                 usable.max_by_key(|(_, valid)| valid.priority)?
@@ -208,15 +215,22 @@ impl Agent {
     /// 30 s without an answer on the route of media (RFC 7675 section 5.1).
     fn on_expired(&mut self) {
         let Some(route) = self.consent.as_ref().map(|consent| consent.route) else { return };
-        if route.session == self.session.number {
-            self.fail(route.pair);
+        if route.session != self.session.number {
+            // The new session has its own time to connect; but one that nobody answered has none.
+            return if self.session.remote.is_some() {
+                self.set_consent(None);
+            } else {
+                self.on_consent_lost();
+            };
         }
-        let others = || self.list.valid().any(|(_, valid)| has_consent(valid, self.now));
-        let replaceable = self.selected != Some(route.pair) && others();
-        if replaceable || route.session != self.session.number {
-            self.set_consent(None);
-        } else {
-            self.on_consent_lost();
+        self.fail(route.pair);
+        if let Some(pair) = self.list.get_mut(route.pair) {
+            pair.lost_consent = true;
+        }
+        match self.best_standby() {
+            Some(_) if self.selected != Some(route.pair) => self.set_consent(None),
+            Some(other) => self.move_to(other),
+            None => self.on_consent_lost(),
         }
     }
 
@@ -253,6 +267,7 @@ impl Agent {
             tie_breaker: self.tie_breaker,
             priority: route.priority,
             use_candidate: UseCandidate::No,
+            nomination: Nomination::FIRST,
         };
         self.outgoing.push_back(Outgoing::Request(request));
         if let Some(pair) = self.list.get_mut(route.pair) {

@@ -169,8 +169,7 @@ impl Agent {
                 self.fail_pairs(|pair_path, to| pair_path == path && to.ip() == ip);
             }
             turn::Event::Ended(ended) => {
-                self.locals.forget_relayed(path);
-                self.fail_pairs(|pair_path, _| pair_path == path);
+                self.on_path_gone(path);
                 self.events.push_back(Event::RelayEnded { path, ended });
             }
         }

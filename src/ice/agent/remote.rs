@@ -17,15 +17,21 @@ use super::{Agent, Gathering};
 const MAX_NAMES: usize = 16;
 
 impl Agent {
-    /// A socket of ours. After the end of candidates, or once a pair is chosen, it takes a restart to
-    /// add one (RFC 8838 section 13).
+    /// A socket of ours. After the end of candidates, or once a pair is chosen, none is told to the other
+    /// side or checked in its turn without a restart (RFC 8838 section 13). Beside a chosen pair it
+    /// stands by; where there is none yet, a restart is asked for.
     pub(super) fn on_local_candidate(&mut self, path: PathId, addr: SocketAddr) {
-        if self.gathering == Gathering::Done || self.selected.is_some() {
-            return;
-        }
         let Some(id) = self.locals.add_host(path, addr) else { return };
-        self.gathering = Gathering::Running;
-        self.announce(id);
+        if self.gathering == Gathering::Done || self.selected.is_some() {
+            self.unannounced.push(id);
+            if self.selected.is_none() {
+                self.events.push_back(Event::RestartNeeded);
+                return;
+            }
+        } else {
+            self.gathering = Gathering::Running;
+            self.announce(id);
+        }
         let remotes: Vec<RemoteId> = self.remotes.iter().map(|(remote, _)| remote).collect();
         for remote in remotes {
             self.pair(id, remote, Cause::Paired);
@@ -142,17 +148,14 @@ impl Agent {
     }
 
     /// Makes a pair, if there is none between the two yet and packets could pass. Before the remote
-    /// credentials come there are none; once a pair is chosen, the list takes only pairs that the
-    /// other side checks.
+    /// credentials come there are none; once a pair is chosen, others only stand by.
     pub(super) fn pair(
         &mut self,
         local: LocalId,
         remote: RemoteId,
         cause: Cause,
     ) -> Option<super::super::pair::PairId> {
-        if self.session.remote.is_none() || (self.selected.is_some() && cause == Cause::Paired) {
-            return None;
-        }
+        self.session.remote.as_ref()?;
         let ours = self.locals.get(local)?;
         let theirs = self.remotes.get(remote)?;
         if !can_pair(ours.base.ip(), theirs.addr.ip())
@@ -168,7 +171,11 @@ impl Agent {
             foundation: foundation(&ours.candidate.foundation, theirs),
             priority: priority_of(self.role, ours, theirs),
         };
-        self.list.insert(new, cause)
+        let id = self.list.insert(new, cause)?;
+        if self.selected.is_some() {
+            self.let_stand_by(id);
+        }
+        Some(id)
     }
 
     /// Roles or candidates changed: all pair priorities anew.

@@ -41,7 +41,8 @@ impl Agent {
     /// What the other side is to be told, the best first.
     #[must_use]
     pub fn local_candidates(&self) -> Vec<&Candidate> {
-        let all = self.locals.iter().map(|(_, local)| &local.candidate);
+        let told = self.locals.iter().filter(|(id, _)| !self.unannounced.contains(id));
+        let all = told.map(|(_, local)| &local.candidate);
         let mut announced: Vec<_> =
             all.filter(|candidate| candidate.kind != Kind::PeerReflexive).collect();
         // An address that a person named in addition is how those get here who can't by the others.
@@ -148,6 +149,7 @@ impl Agent {
     pub fn awaits(&self, id: TransactionId) -> bool {
         self.checks.find(id).is_some()
             || self.gatherer.awaits(id)
+            || self.rescue.probes.find(id).is_some()
             || self.consent.as_ref().is_some_and(|consent| consent.awaits(id))
     }
 

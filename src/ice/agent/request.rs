@@ -11,6 +11,7 @@ use super::super::candidates::least_reflexive_priority;
 use super::super::checklist::{Cause, has_consent};
 use super::super::interface::Role;
 use super::super::message::{Answer, Outgoing, Refusal};
+use super::super::nominate::Nomination;
 use super::super::pair::{PairId, PairSignal, PairState};
 use super::{Agent, MAX_OUTGOING};
 use crate::stun::{ErrorCode, Message};
@@ -24,8 +25,8 @@ pub(super) struct Checked {
     pub(super) path: PathId,
     pub(super) from: SocketAddr,
     priority: u32,
-    /// Whether it nominates the pair.
-    nominates: bool,
+    /// Whether it nominates the pair, and as which nomination.
+    nominates: Option<Nomination>,
 }
 
 /// One that came before the remote credentials.
@@ -78,7 +79,8 @@ impl Agent {
         self.on_sign_of_life(path, from);
         if is_current {
             let priority = message.priority().unwrap_or_else(least_reflexive_priority);
-            let nominates = message.use_candidate();
+            let nominates =
+                message.use_candidate().then(|| Nomination::numbered(message.nomination()));
             self.on_genuine(sender, Checked { path, from, priority, nominates });
         }
     }
@@ -131,7 +133,7 @@ impl Agent {
             early.sender == sender && (other.path, other.from) == (checked.path, checked.from)
         };
         if let Some(known) = self.early.iter_mut().find(same) {
-            known.checked.nominates |= checked.nominates;
+            known.checked.nominates = known.checked.nominates.max(checked.nominates);
         } else if self.early.len() < MAX_EARLY {
             self.early.push(Early { sender: sender.to_owned(), checked });
         } else {
@@ -139,30 +141,28 @@ impl Agent {
         }
     }
 
-    /// Check back (RFC 8445 section 7.3.1.4), and take a nomination (section 7.3.1.5).
+    /// Check back (RFC 8445 section 7.3.1.4), and take a nomination (section 7.3.1.5). Once a pair is
+    /// chosen, others are probed when they are checked, and no more.
     pub(super) fn on_checked(&mut self, checked: Checked) {
-        let nominates = checked.nominates && self.role == Role::Controlled;
         let known = self.list.between(checked.path, checked.from).map(|pair| pair.id);
-        let concluded = self.selected.is_some() && !nominates;
-        // Once a pair is chosen, a new address of theirs is only noted: their packets may come from it.
         let remote = self.remotes.met(checked.from, checked.priority);
         self.dropped.surplus_candidates += u64::from(remote.is_none());
-        let new = remote.filter(|_| known.is_none() && !concluded);
         let id = known.or_else(|| {
             let (local, _) = self.locals.base_of(checked.path, checked.from.ip())?;
-            self.pair(local, new?, Cause::Checked)
+            self.pair(local, remote?, Cause::Checked)
         });
         let Some(id) = id else { return };
         if let Some(pair) = self.list.get_mut(id) {
             pair.figures.requests_received += 1;
             pair.figures.responses_sent += 1;
         }
-        if concluded {
-            return;
+        if self.selected.is_some() {
+            self.probe_soon(id);
+        } else {
+            self.trigger(id);
         }
-        self.trigger(id);
-        if nominates {
-            self.on_nominated_by_them(id);
+        if let Some(nomination) = checked.nominates.filter(|_| self.role == Role::Controlled) {
+            self.on_nominated_by_them(id, nomination);
         }
     }
 
@@ -182,29 +182,41 @@ impl Agent {
     }
 
     /// The controlling side chose this pair.
-    fn on_nominated_by_them(&mut self, id: PairId) {
+    fn on_nominated_by_them(&mut self, id: PairId, nomination: Nomination) {
         let Some(pair) = self.list.get_mut(id) else { return };
         if pair.state == PairState::Succeeded {
-            self.on_nominated(id);
+            self.on_nominated(id, nomination);
         } else {
-            pair.nominate_when_valid = true;
+            pair.nominate_when_valid = pair.nominate_when_valid.max(Some(nomination));
         }
     }
 
-    /// A valid pair is nominated. A peer of RFC 5245 nominates several: the highest priority counts
-    /// (RFC 8445 section 8.1.1). And when the chosen pair has fallen silent, its next choice counts.
-    pub(super) fn on_nominated(&mut self, id: PairId) {
+    /// A valid pair is nominated. Of numbered nominations the largest counts (renomination). Without
+    /// numbers: a peer of RFC 5245 nominates several, of which the highest priority counts (RFC 8445
+    /// section 8.1.1); but when the pair in use has fallen silent, or was never nominated, its next
+    /// choice does.
+    pub(super) fn on_nominated(&mut self, id: PairId, nomination: Nomination) {
+        let is_latest = nomination > self.rescue.latest_nomination;
         let Some(pair) = self.list.get_mut(id) else { return };
         pair.nominated = true;
-        pair.nominate_when_valid = false;
-        let priority = pair.valid.map(|valid| valid.priority);
+        pair.nominate_when_valid = None;
+        let valid = pair.valid;
+        if self.selected == Some(id) {
+            self.rescue.latest_nomination = nomination.max(self.rescue.latest_nomination);
+            return self.on_confirmed();
+        }
+        if nomination.value().is_some() || self.rescue.latest_nomination.value().is_some() {
+            if is_latest {
+                self.rescue.latest_nomination = nomination;
+                self.select(id);
+            }
+            return;
+        }
         let selected = self.selected.and_then(|selected| self.list.get(selected));
         let outranks = selected.is_none_or(|selected| {
-            selected.id != id && priority > selected.valid.map(|valid| valid.priority)
+            valid.map(|valid| valid.priority) > selected.valid.map(|valid| valid.priority)
         });
-        let quiet = self.consent.as_ref().is_some_and(|consent| consent.is_quiet(self.now));
-        let replaces = quiet && self.selected != Some(id);
-        if outranks || replaces {
+        if outranks || self.is_movable_to(valid) {
             self.select(id);
         }
     }

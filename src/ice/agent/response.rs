@@ -4,6 +4,7 @@
 //! does it mean anything: a forged one leaves the check as it was, waiting for the real one.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rand::RngExt;
 
@@ -16,9 +17,9 @@ use super::remote::priority_of;
 use crate::stun::{Class, Message, TransactionId};
 
 /// RFC 8445 section 7.2.5.1.
-const ROLE_CONFLICT: u16 = 487;
+pub(super) const ROLE_CONFLICT: u16 = 487;
 /// RFC 7675 section 5.2.
-const FORBIDDEN: u16 = 403;
+pub(super) const FORBIDDEN: u16 = 403;
 
 impl Agent {
     pub(super) fn on_response(&mut self, path: PathId, from: SocketAddr, message: &Message<'_>) {
@@ -32,6 +33,7 @@ impl Agent {
                 let request = check?.request;
                 Some((request.session, request.path, request.to))
             })
+            .or_else(|| self.probed_by(id))
         else {
             self.dropped.unknown_transactions += 1;
             return;
@@ -51,6 +53,8 @@ impl Agent {
             }
         } else if let Some(check) = self.checks.take(id) {
             self.on_check_response(&check, message, symmetric);
+        } else if let Some((pair, sent)) = self.rescue.probes.take(id) {
+            self.on_probe_response(pair, sent, message, symmetric);
         }
     }
 
@@ -67,30 +71,40 @@ impl Agent {
         }
     }
 
-    /// The pair works (RFC 8445 section 7.2.5.3).
+    fn on_success(&mut self, check: &Check, mapped: Option<SocketAddr>) {
+        let Some(valid) = self.on_proof(check.pair, check.round_trip(self.now), mapped) else {
+            return;
+        };
+        self.checks.cancel(check.pair);
+        self.list.unfreeze_like(check.pair);
+        self.first_success.get_or_insert(self.now);
+        let nominates = check.request.use_candidate == UseCandidate::Yes;
+        if self.role == Role::Controlling && nominates {
+            self.on_nominated(valid, check.request.nomination);
+        }
+    }
+
+    /// The pair works (RFC 8445 section 7.2.5.3): says which pair is the valid one.
     ///
     /// An answer has to say as what it saw us (RFC 8489 section 3); ffmpeg's WHIP muxer never does. It
     /// has proved all the same that packets pass both ways, so it counts as having seen the base.
-    fn on_success(&mut self, check: &Check, mapped: Option<SocketAddr>) {
-        let now = self.now;
-        let Some(pair) = self.list.get_mut(check.pair) else { return };
+    pub(super) fn on_proof(
+        &mut self,
+        pair: PairId,
+        round_trip: Duration,
+        mapped: Option<SocketAddr>,
+    ) -> Option<PairId> {
+        let pair = self.list.get_mut(pair)?;
         let (id, base) = (pair.id, pair.local);
-        pair.answered(check.round_trip(now));
+        pair.answered(round_trip);
         pair.on(PairSignal::Answer);
-        self.checks.cancel(id);
-        self.list.unfreeze_like(id);
-        self.first_success.get_or_insert(now);
         let seen_as = mapped.and_then(|mapped| self.locals.seen_as(mapped, base)).unwrap_or(base);
         let valid = self.valid_pair(id, seen_as);
-        let Some(pair) = self.list.get_mut(valid) else { return };
-        let nominates = check.request.use_candidate == UseCandidate::Yes;
-        let nominated = match self.role {
-            Role::Controlling => nominates,
-            Role::Controlled => pair.nominate_when_valid,
-        };
-        if nominated {
-            self.on_nominated(valid);
+        let waiting = self.list.get(valid)?.nominate_when_valid;
+        if let Some(nomination) = waiting.filter(|_| self.role == Role::Controlled) {
+            self.on_nominated(valid, nomination);
         }
+        Some(valid)
     }
 
     /// Notes the valid pair that a check of pair `id` built: from the candidate that the other side
@@ -128,7 +142,7 @@ impl Agent {
         }
     }
 
-    fn give_way(&mut self, claimed: Role) {
+    pub(super) fn give_way(&mut self, claimed: Role) {
         if self.role == claimed && !self.remote_is_lite {
             self.set_role(claimed.opposite());
             self.tie_breaker = self.rng.random();
@@ -143,6 +157,7 @@ impl Agent {
         let is_alive = valid.is_some_and(|valid| valid.answered > check.first_sent);
         if self.nominating == Some(check.pair) && is_alive {
             self.nominating = None;
+            self.renominate_if_unconfirmed();
         } else {
             self.fail(check.pair);
         }
@@ -180,6 +195,6 @@ impl Agent {
     }
 }
 
-fn is_error(message: &Message<'_>, code: u16) -> bool {
+pub(super) fn is_error(message: &Message<'_>, code: u16) -> bool {
     message.error_code().is_some_and(|error| error.code == code)
 }

@@ -11,7 +11,7 @@
 //!
 //! Read next: `request.rs`.
 
-use super::super::candidate::Local;
+use super::super::candidate::{Local, PathId};
 use super::super::candidates::Remotes;
 use super::super::check::Checks;
 use super::super::checklist::Checklist;
@@ -20,6 +20,7 @@ use super::super::interface::Event;
 use super::super::pair::{LocalId, PairId};
 use super::super::session::Session;
 use super::super::state::{Signal, State};
+use super::rescue::Rescue;
 use super::{Agent, Candidate, Gathering};
 use crate::time::Instant;
 
@@ -41,11 +42,20 @@ pub(super) struct Before {
     first_success: Option<Instant>,
     nominating: Option<PairId>,
     selected: Option<PairId>,
+    rescue: Rescue,
+    unannounced: Vec<LocalId>,
 }
 
 impl Before {
     pub(super) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// A socket is no more: nothing can be taken back to it.
+    pub(super) fn forget_path(&mut self, path: PathId) {
+        self.reflexive.retain(|(_, local)| local.path != path);
+        self.list.forget_path(path);
+        self.checks.forget_path(path);
     }
 }
 
@@ -85,11 +95,17 @@ impl Agent {
             first_success: self.first_success.take(),
             nominating: self.nominating.take(),
             selected: self.selected.take(),
+            unannounced: std::mem::take(&mut self.unannounced),
+            rescue: self.rescue.restart(),
         };
+        for late in &before.unannounced {
+            self.announce(*late);
+        }
         if self.gathering == Gathering::Done {
             self.gathering = Gathering::Restarted;
         }
         self.early.clear();
+        self.ask_servers(); // from sockets that came since the choice
         self.signal(Signal::Restarted);
         before
     }
@@ -110,6 +126,8 @@ impl Agent {
         self.first_success = before.first_success;
         self.nominating = before.nominating;
         self.selected = before.selected;
+        self.unannounced.extend(before.unannounced);
+        self.rescue = before.rescue;
         self.early.clear();
         if self.state.is_alive() && self.state != before.state {
             self.state = before.state;

@@ -201,6 +201,13 @@ impl Peer {
         }
     }
 
+    pub(super) fn lose_socket(&mut self, now: Instant, path: PathId) {
+        self.sockets.retain(|(known, _)| *known != path);
+        if let Some(transport) = &mut self.transport {
+            transport.agent.handle_input(now, ice::Input::PathGone(path));
+        }
+    }
+
     /// Hands what both sides know to the machines.
     pub(super) fn follow(&mut self, now: Instant, agreed: &Agreed) {
         let Some(transport) = &mut self.transport else { return };
@@ -209,6 +216,9 @@ impl Peer {
         let known = transport.agent.remote_credentials().cloned();
         if remote.ice_lite && known.is_none() {
             transport.agent.handle_input(now, ice::Input::RemoteLite);
+        }
+        if remote.has_ice_option(RENOMINATION) {
+            transport.agent.handle_input(now, ice::Input::RemoteRenomination);
         }
         let goes_on = known.as_ref().is_some_and(|known| known.ufrag == remote.ice_ufrag);
         if !goes_on {
@@ -257,6 +267,9 @@ impl Peer {
         self.settle(now);
     }
 }
+
+/// The ICE option of draft-thatcher-ice-renomination: we follow a later nomination, and make some.
+const RENOMINATION: &str = "renomination";
 
 /// How the other side is to be recognised, as its description says.
 pub(super) fn identity(agreed: &Agreed) -> Identity {

@@ -83,6 +83,7 @@ impl Peer {
             ice::Event::Gathered => self.gathered(now),
             ice::Event::ServerSilent(addr) => self.server_silent(addr),
             ice::Event::RelayEnded { path, ended } => self.relay_ended(path, ended),
+            ice::Event::RestartNeeded => self.events.push_back(Event::RestartNeeded),
             ice::Event::Role(_) | ice::Event::SendPair(_) => {}
         }
     }
@@ -119,6 +120,18 @@ impl Peer {
     pub(super) fn check_farewell(&mut self, now: Instant) {
         if self.left.is_some_and(|left| left + FAREWELL <= now) {
             self.end(now, End::HungUpByPeer, "the other side said goodbye");
+        }
+    }
+
+    /// Media came steadily and stopped, though nobody said that it would.
+    pub(super) fn check_media(&mut self, now: Instant) {
+        if self.left.is_some() || !self.negotiation.receives() || self.config.opus.dtx {
+            self.vigil.rest();
+        }
+        if self.vigil.has_stopped(now)
+            && let Some(transport) = &mut self.transport
+        {
+            transport.agent.handle_input(now, ice::Input::MediaStopped);
         }
     }
 

@@ -14,6 +14,13 @@ use crate::peer::report::{Leave, Presence};
 use crate::rtp::{Conflict, Header};
 use crate::time::{Instant, NtpTime};
 
+/// Whether a sealed packet was authentic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opened {
+    Yes,
+    No,
+}
+
 impl Peer {
     /// What was dropped so far.
     #[must_use]
@@ -55,27 +62,43 @@ impl Peer {
                 transport.receive_dtls(now, bytes);
             }
             Some(Protocol::Rtp | Protocol::Rtcp) if transport.accepts(path, from) => {
-                self.media(now, bytes);
+                let goes_by = transport.agent.send_pair();
+                if self.media(now, bytes) == Opened::Yes && goes_by != Some((path, from)) {
+                    self.heard_elsewhere(now, path, from);
+                }
             }
             _ => {}
         }
     }
 
+    /// Something authentic came, though not by the pair that we send by: have they moved?
+    fn heard_elsewhere(&mut self, now: Instant, path: PathId, from: SocketAddr) {
+        if let Some(transport) = &mut self.transport {
+            transport.agent.handle_input(now, ice::Input::HeardElsewhere { path, from });
+        }
+    }
+
     /// A sealed packet from the other side.
-    pub(super) fn media(&mut self, now: Instant, bytes: &mut [u8]) {
+    pub(super) fn media(&mut self, now: Instant, bytes: &mut [u8]) -> Opened {
         match demux::classify(bytes) {
             Some(Protocol::Rtcp) => self.receive_rtcp(now, bytes),
             _ => self.receive_rtp(now, bytes),
         }
     }
 
-    fn receive_rtp(&mut self, now: Instant, bytes: &mut [u8]) {
+    fn receive_rtp(&mut self, now: Instant, bytes: &mut [u8]) -> Opened {
         let Some(packet) =
             self.transport.as_mut().and_then(|transport| transport.open_rtp(now, bytes))
         else {
-            return;
+            return Opened::No;
         };
         self.heard(now);
+        self.vigil.packet(now);
+        self.hear(now, packet);
+        Opened::Yes
+    }
+
+    fn hear(&mut self, now: Instant, packet: &[u8]) {
         if !self.negotiation.receives() {
             return;
         }
@@ -115,17 +138,18 @@ impl Peer {
         Some(conflict)
     }
 
-    fn receive_rtcp(&mut self, now: Instant, bytes: &mut [u8]) {
+    fn receive_rtcp(&mut self, now: Instant, bytes: &mut [u8]) -> Opened {
         let Some(packet) =
             self.transport.as_mut().and_then(|transport| transport.open_rtcp(now, bytes))
         else {
-            return;
+            return Opened::No;
         };
         let clocks = (now, self.ntp(now));
         match self.reports.receive(clocks, packet, &mut self.sender, &mut self.receiver) {
             Presence::Leaves => self.left = Some(now),
             Presence::Stays => self.heard(now),
         }
+        Opened::Yes
     }
 
     pub(super) fn speak(&mut self, now: Instant, frame: &Frame) {

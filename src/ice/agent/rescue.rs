@@ -1,0 +1,391 @@
+//! The pair in use dies, and the call goes on: pairs stand by, doubt is weighed, another pair is taken.
+//!
+//! Who moves: each side moves its own sending as soon as it knows better, since packets that arrive by
+//! another way are taken all the same. What both sides then agree on is the controlling side's to say:
+//! by renomination where that was agreed, else by a restart, which the layer above is asked for. The
+//! controlled side follows the pair that answers its checks until a nomination comes.
+//!
+//! The machines behind it: `standby.rs` (when pairs are probed), `doubt.rs` (when one is left).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::super::candidate::PathId;
+use super::super::check::UseCandidate;
+use super::super::checklist::{Cause, has_consent};
+use super::super::consent::EXPIRY;
+use super::super::doubt::{Doubt, Why};
+use super::super::interface::{Event, Role};
+use super::super::message::Outgoing;
+use super::super::nominate::Nomination;
+use super::super::pair::{LocalId, Pair, PairId, PairSignal, PairState, RemoteId, Valid};
+use super::super::standby::{Probes, Proven, Urgency};
+use super::Agent;
+use super::response::{FORBIDDEN, ROLE_CONFLICT, is_error};
+use crate::stun::{Class, Message, TransactionId};
+use crate::time::Instant;
+
+/// After doubt that proved wrong, media that still comes by another way is no news for so long.
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// What the agent knows beside the check list, once a pair is chosen.
+#[derive(Debug, Default)]
+pub(super) struct Rescue {
+    pub(super) probes: Probes,
+    doubt: Option<Doubt>,
+    /// When we took a pair that no nomination has confirmed.
+    moved: Option<Instant>,
+    /// The latest nomination: ours if we are controlling, else theirs.
+    pub(super) latest_nomination: Nomination,
+    /// Until then their moving alone makes no doubt.
+    settled_until: Instant,
+    /// After a restart: the pair of the session before is dead, so its successor need not be chosen first.
+    old_is_dead: bool,
+}
+
+impl Rescue {
+    /// Gives all away: a new session. What stays is the doubt about the old pair.
+    pub(super) fn restart(&mut self) -> Self {
+        let old_is_dead = self.old_is_dead || self.doubt.is_some();
+        std::mem::replace(self, Self { old_is_dead, ..Self::default() })
+    }
+}
+
+impl Agent {
+    /// Media stopped that was expected to go on.
+    pub(super) fn on_media_stopped(&mut self) {
+        if self.selected.is_some() {
+            self.doubt(Why::MediaStopped);
+        } else {
+            self.rescue.old_is_dead = true;
+        }
+    }
+
+    /// Their media comes by another pair than ours goes by. Before both have chosen that is normal.
+    pub(super) fn on_heard_elsewhere(&mut self, path: PathId, from: SocketAddr) {
+        let elsewhere = self.list.between(path, from).map(|pair| pair.id);
+        if self.selected.is_some()
+            && elsewhere.is_some_and(|pair| Some(pair) != self.selected)
+            && self.rescue.settled_until <= self.now
+        {
+            self.doubt(Why::TheyMoved);
+        }
+    }
+
+    /// A socket of ours is no more, and with it all that was to be had by it.
+    pub(super) fn on_path_gone(&mut self, path: PathId) {
+        if !self.locals.forget_path(path) {
+            return;
+        }
+        let was_in_use = self.in_use().is_some_and(|pair| pair.path == path);
+        self.list.forget_path(path);
+        self.checks.forget_path(path);
+        if let Some(before) = &mut self.before_restart {
+            before.forget_path(path);
+        }
+        self.early.retain(|early| early.checked.path != path);
+        if self.nominating.is_some_and(|pair| self.list.get(pair).is_none()) {
+            self.nominating = None;
+        }
+        if self.consent.as_ref().is_some_and(|consent| consent.route.path == path) {
+            self.set_consent(None);
+        }
+        if was_in_use {
+            match self.best_standby() {
+                Some(other) => {
+                    self.move_to(other);
+                    self.doubt(Why::Unanswered); // it was well some seconds ago: is it still?
+                }
+                None => self.doubt(Why::PathGone),
+            }
+        }
+    }
+
+    /// Something speaks against the pair in use: all pairs are asked, that one first.
+    fn doubt(&mut self, why: Why) {
+        let now = self.now;
+        let round_trip = self.in_use().and_then(|pair| pair.figures.current_round_trip_time);
+        let new = Doubt::new(now, why, round_trip);
+        if let Some(doubt) = self.rescue.doubt {
+            self.rescue.doubt = Some(doubt.or(new));
+            return;
+        }
+        self.rescue.doubt = Some(new);
+        self.rescue.probes.hurry(now, Duration::ZERO);
+        for pair in self.list.pairs_mut() {
+            if pair.valid.is_some() || pair.standby.due.is_some() {
+                pair.standby.due = Some(now);
+            }
+        }
+    }
+
+    /// Runs whenever something happened or is due: doubt is weighed, the next probe leaves.
+    pub(super) fn stand_by(&mut self) {
+        if self.selected.is_none() {
+            return;
+        }
+        let unanswered = self.consent.as_ref().and_then(|consent| consent.doubtful_at());
+        if self.rescue.doubt.is_none() && unanswered.is_some_and(|at| at <= self.now) {
+            self.doubt(Why::Unanswered);
+        }
+        self.weigh();
+        self.probe_next();
+    }
+
+    /// When [`Self::stand_by`] has something to do.
+    pub(super) fn standby_due(&self) -> Option<Instant> {
+        self.selected?;
+        let probe = self.list.pairs().iter().filter(|pair| self.may_be_probed(pair));
+        let probe = probe.filter_map(|pair| pair.standby.due).min();
+        let probe = probe.map(|due| due.max(self.rescue.probes.next_slot()));
+        let other = match &self.rescue.doubt {
+            Some(doubt) => {
+                let end = self.consent.is_none().then_some(doubt.since + EXPIRY);
+                let decides = Some(doubt.decides).filter(|decides| *decides > self.now);
+                [Some(doubt.restart_due), decides, end].into_iter().flatten().min()
+            }
+            None => self.consent.as_ref().and_then(|consent| consent.doubtful_at()),
+        };
+        probe.into_iter().chain(other).min()
+    }
+
+    fn weigh(&mut self) {
+        let (now, Some(mut doubt)) = (self.now, self.rescue.doubt) else { return };
+        let answered = |valid: Valid| valid.answered > doubt.since;
+        let in_use = self.in_use().and_then(|pair| pair.valid);
+        if in_use.is_some_and(answered) {
+            return self.on_reassured(doubt);
+        }
+        let others = self.list.valid().filter(|(pair, _)| Some(pair.id) != self.selected);
+        let best = others.filter(|(_, valid)| answered(*valid)).max_by_key(|(_, v)| v.priority);
+        if let Some(other) = best.map(|(pair, _)| pair.id).filter(|_| doubt.decides <= now) {
+            return self.move_to(other);
+        }
+        let asks = doubt.asks_for_restart(now);
+        self.rescue.doubt = Some(doubt);
+        if asks {
+            self.events.push_back(Event::RestartNeeded);
+        }
+        // Without a pair there is no consent that could run out.
+        if self.consent.is_none() && doubt.since + EXPIRY <= now {
+            self.on_consent_lost();
+        }
+    }
+
+    /// The pair in use answers. If they have left it, they are to come back; where that can't be said,
+    /// each sends by the pair that it likes.
+    fn on_reassured(&mut self, doubt: Doubt) {
+        self.calm_down();
+        if doubt.they_moved {
+            self.rescue.settled_until = self.now + SETTLED;
+            self.renominate();
+        }
+    }
+
+    fn calm_down(&mut self) {
+        self.rescue.doubt = None;
+        let (now, selected) = (self.now, self.selected);
+        for pair in self.list.pairs_mut() {
+            let proven = proven(pair, now);
+            if Some(pair.id) == selected || pair.lost_consent || pair.state == PairState::Failed {
+                pair.standby.due = None;
+            } else {
+                pair.standby.rest(now, proven, &mut self.rng);
+            }
+        }
+    }
+
+    /// Leaves the pair in use for another that works.
+    pub(super) fn move_to(&mut self, other: PairId) {
+        self.rescue.moved = Some(self.now);
+        self.rescue.settled_until = self.now + SETTLED;
+        self.use_pair(other);
+        if self.role == Role::Controlling && !self.renominate() {
+            self.events.push_back(Event::RestartNeeded);
+        }
+    }
+
+    /// Says by a nomination that the pair in use is the one, if the other side knows such. Says whether
+    /// it does.
+    fn renominate(&mut self) -> bool {
+        let may = self.renomination && self.role == Role::Controlling && !self.remote_is_lite;
+        let Some(selected) = self.selected.filter(|_| may) else { return false };
+        self.checks.cancel_nominations();
+        self.rescue.latest_nomination = self.rescue.latest_nomination.next();
+        self.nominating = Some(selected);
+        self.send_check(selected, UseCandidate::Yes);
+        true
+    }
+
+    /// A nomination was not answered in time, though its pair works.
+    pub(super) fn renominate_if_unconfirmed(&mut self) {
+        if self.rescue.moved.is_some() {
+            self.renominate();
+        }
+    }
+
+    /// The pair in use is one that both sides know of.
+    pub(super) fn on_confirmed(&mut self) {
+        self.rescue.moved = None;
+        self.nominating = None;
+    }
+
+    /// From here on this pair carries the media; the others stand by.
+    pub(super) fn use_pair(&mut self, id: PairId) {
+        self.selected = Some(id);
+        self.calm_down();
+        if let Some(selected) = self.selected_pair() {
+            self.events.push_back(Event::SelectedPair(Box::new(selected)));
+        }
+        let bases: Vec<LocalId> = self.locals.bases().map(|(local, _)| local).collect();
+        let remotes: Vec<RemoteId> = self.remotes.iter().map(|(remote, _)| remote).collect();
+        for (local, remote) in
+            bases.into_iter().flat_map(|local| remotes.iter().map(move |remote| (local, *remote)))
+        {
+            self.pair(local, remote, Cause::Paired);
+        }
+    }
+
+    /// Whether a nomination without a number may take us from the pair in use to this one: only if that
+    /// one is silent or was never agreed on, and this one has answered since.
+    pub(super) fn is_movable_to(&self, valid: Option<Valid>) -> bool {
+        let answered = |since: Instant| valid.is_some_and(|valid| valid.answered > since);
+        let quiet = self.consent.as_ref().is_some_and(|consent| consent.is_quiet(self.now));
+        quiet
+            || self.rescue.doubt.is_some_and(|doubt| answered(doubt.since))
+            || self.rescue.moved.is_some_and(answered)
+    }
+
+    /// Whether media may leave the pair of the session before a restart although none was chosen anew.
+    pub(super) fn may_leave_old_route(&self) -> bool {
+        let works = || self.list.valid().any(|(_, valid)| has_consent(valid, self.now));
+        self.rescue.old_is_dead && works()
+    }
+
+    /// The best of the pairs that could carry media at once.
+    pub(super) fn best_standby(&self) -> Option<PairId> {
+        let others = self.list.valid().filter(|(pair, valid)| {
+            Some(pair.id) != self.selected && has_consent(*valid, self.now)
+        });
+        // One whose last probes went unanswered is the second choice.
+        let best = others.max_by_key(|(pair, valid)| (pair.standby.unanswered < 2, valid.priority));
+        best.map(|(pair, _)| pair.id)
+    }
+
+    /// A new pair beside the one in use.
+    pub(super) fn let_stand_by(&mut self, id: PairId) {
+        let now = self.now;
+        if let Some(pair) = self.list.get_mut(id) {
+            pair.standby.rest(now, Proven::No, &mut self.rng);
+        }
+    }
+
+    /// They check a pair that stands by: if it isn't proven it is probed as soon as the pace allows,
+    /// once for each of their checks.
+    pub(super) fn probe_soon(&mut self, id: PairId) {
+        let now = self.now;
+        let Some(pair) = self.list.get_mut(id) else { return };
+        if Some(id) != self.selected && !pair.lost_consent && proven(pair, now) == Proven::No {
+            pair.standby.due = Some(now);
+            self.rescue.probes.hurry(now, self.config.pace);
+        }
+    }
+
+    fn probe_next(&mut self) {
+        let now = self.now;
+        if now < self.rescue.probes.next_slot() {
+            return;
+        }
+        self.give_up_expired();
+        let due = self.list.pairs().iter().filter(|pair| self.may_be_probed(pair));
+        let due = due.filter(|pair| pair.standby.due.is_some_and(|due| due <= now));
+        let next = due.min_by_key(|pair| {
+            let is_standby = Some(pair.id) != self.selected;
+            (is_standby, proven(pair, now) == Proven::No, pair.standby.due)
+        });
+        if let Some(id) = next.map(|pair| pair.id) {
+            self.probe(id);
+        }
+    }
+
+    fn may_be_probed(&self, pair: &Pair) -> bool {
+        !pair.lost_consent && (Some(pair.id) != self.selected || self.rescue.doubt.is_some())
+    }
+
+    fn probe(&mut self, id: PairId) {
+        let now = self.now;
+        let urgency = match &self.rescue.doubt {
+            Some(doubt) => doubt.urgency(now),
+            None => Urgency::Calm,
+        };
+        let Some(request) = self.request(id, UseCandidate::No) else { return };
+        let Some(pair) = self.list.get_mut(id) else { return };
+        let proven = proven(pair, now);
+        pair.on(PairSignal::Trigger);
+        pair.on(PairSignal::Send);
+        match proven {
+            Proven::Yes => pair.standby.probed(now, proven, urgency),
+            Proven::No => pair.standby.probed(now, proven, Urgency::Calm),
+        }
+        if pair.standby.due.is_none() {
+            pair.on(PairSignal::Fail); // that was the last; an answer still counts
+        }
+        self.rescue.probes.sent(now, request.id, id, self.config.pace, urgency);
+        self.outgoing.push_back(Outgoing::Request(request));
+    }
+
+    /// Pairs that stand by and have not answered for 30 s: their consent has run out.
+    fn give_up_expired(&mut self) {
+        let (now, selected) = (self.now, self.selected);
+        for pair in self.list.pairs_mut().filter(|pair| Some(pair.id) != selected) {
+            if pair.valid.is_some_and(|valid| !has_consent(valid, now)) {
+                pair.on(PairSignal::Fail);
+                pair.standby.due = None;
+            }
+        }
+    }
+
+    /// Session, socket and address of the probe with this id.
+    pub(super) fn probed_by(&self, id: TransactionId) -> Option<(u32, PathId, SocketAddr)> {
+        let pair = self.list.get(self.rescue.probes.find(id)?.0)?;
+        Some((self.session.number, pair.path, pair.to))
+    }
+
+    pub(super) fn on_probe_response(
+        &mut self,
+        id: PairId,
+        sent: Instant,
+        message: &Message<'_>,
+        symmetric: bool,
+    ) {
+        if !symmetric || message.unknown_required().next().is_some() {
+            return;
+        }
+        match message.class() {
+            Class::Success => {
+                let (now, mapped) = (self.now, message.xor_mapped_address());
+                self.on_proof(id, now - sent, mapped);
+                let calm = self.rescue.doubt.is_none();
+                if let Some(pair) = self.list.get_mut(id) {
+                    pair.standby.unanswered = 0;
+                    if calm && Some(id) != self.selected {
+                        pair.standby.rest(now, Proven::Yes, &mut self.rng);
+                    }
+                }
+            }
+            _ if is_error(message, ROLE_CONFLICT) => self.give_way(self.role),
+            _ if is_error(message, FORBIDDEN) && Some(id) == self.selected => {
+                self.on_consent_lost();
+            }
+            _ => {}
+        }
+    }
+
+    fn in_use(&self) -> Option<&Pair> {
+        self.list.get(self.selected?)
+    }
+}
+
+fn proven(pair: &Pair, now: Instant) -> Proven {
+    if pair.valid.is_some_and(|valid| has_consent(valid, now)) { Proven::Yes } else { Proven::No }
+}

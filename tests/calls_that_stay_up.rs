@@ -1,0 +1,287 @@
+//! Whole calls whose way dies, in virtual time: another takes its place, and how long that is heard.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::print_stdout, unreachable_pub)]
+
+mod common {
+    pub mod internet;
+    pub mod nat;
+}
+
+use std::time::Duration;
+
+use common::internet::{Cable, INTERNET, Network, Weather, World};
+use common::nat::Behaviour;
+use halloo::ice::PathId;
+use halloo::peer::Input;
+use halloo::peer::config::Config;
+use halloo::peer::event::Event;
+use halloo::sdp::Description;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// The longest silence that a dying way may cost.
+const BEARABLE: Duration = Duration::from_millis(1_500);
+
+const CALLER: usize = 0;
+const LISTENER: usize = 1;
+
+/// Whether both sides say that they know renomination.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Renomination {
+    Agreed,
+    Unknown,
+}
+
+fn edited(description: &Description, renomination: Renomination) -> Description {
+    let text = description.to_string();
+    match renomination {
+        Renomination::Agreed => text.parse().unwrap(),
+        Renomination::Unknown => text.replace(" renomination", "").parse().unwrap(),
+    }
+}
+
+/// `caller` and `listener` with these addresses, in a call with sound.
+fn in_a_call(
+    mut world: World,
+    caller: &[(Network, &str)],
+    listener: &[(Network, &str)],
+    renomination: Renomination,
+) -> World {
+    world.host(Config::default(), caller);
+    world.host(Config::default(), listener);
+    describe(&mut world, renomination);
+    assert!(world.run_until(30 * SECOND, World::all_connected));
+    world.hosts.iter_mut().for_each(|host| host.sound = true);
+    world.run_for(3 * SECOND);
+    assert!(world.hosts.iter().all(|host| host.hears()), "it never began");
+    world
+}
+
+fn describe(world: &mut World, renomination: Renomination) {
+    let now = world.now;
+    let offer = world.hosts[CALLER].peer.make_offer(now).unwrap();
+    let offer = edited(&offer, renomination);
+    let answer = world.hosts[LISTENER].peer.accept_offer(now, &offer).unwrap();
+    let answer = edited(&answer, renomination);
+    world.hosts[CALLER].peer.accept_answer(now, &answer).unwrap();
+}
+
+/// The place in its list of the interface that a host sends media by.
+fn in_use(world: &World, host: usize) -> usize {
+    let (_, local, _) = world.hosts[host].pairs().pop().unwrap();
+    let by = |ip: String| local.contains(&format!(" {ip} "));
+    world.hosts[host].interfaces.iter().position(|i| by(i.addr.ip().to_string())).unwrap()
+}
+
+/// How often a host was told that a restart is needed.
+fn restarts_asked(world: &World, host: usize) -> usize {
+    world.hosts[host].events.iter().filter(|(_, event)| *event == Event::RestartNeeded).count()
+}
+
+/// Runs on for 5 s; the gaps that both heard.
+fn gaps(world: &mut World) -> [Duration; 2] {
+    let since = world.now;
+    world.run_for(5 * SECOND);
+    for (number, host) in world.hosts.iter().enumerate() {
+        assert!(host.hears(), "{number} hears nothing: {:?}", host.ended());
+    }
+    [CALLER, LISTENER].map(|host| world.hosts[host].longest_gap(since))
+}
+
+fn weather(loss: f64) -> Weather {
+    Weather { loss, jitter: Duration::from_millis(10), ..Weather::CLEAN }
+}
+
+const TWO: [(Network, &str); 2] = [(INTERNET, "198.51.100.1"), (INTERNET, "203.0.113.1")];
+const ONE: [(Network, &str); 1] = [(INTERNET, "192.0.2.1")];
+
+#[test]
+fn a_cable_that_is_pulled_is_heard_for_less_than_a_second_and_a_half() {
+    let mut worst = Duration::ZERO;
+    for seed in 0..24 {
+        let renomination = if seed % 2 == 0 { Renomination::Agreed } else { Renomination::Unknown };
+        let (caller, listener, mover) = if seed % 4 < 2 {
+            (&TWO[..], &ONE[..], CALLER)
+        } else {
+            (&ONE[..], &TWO[..], LISTENER)
+        };
+        let world = World::new(seed, weather(if seed < 12 { 0.0 } else { 0.05 }));
+        let mut world = in_a_call(world, caller, listener, renomination);
+        let used = in_use(&world, mover);
+        world.hosts[mover].interfaces[used].cable = Cable::Cut;
+        let heard = gaps(&mut world);
+        assert!(heard.iter().all(|gap| *gap < BEARABLE), "seed {seed}: {heard:?}");
+        assert_ne!(in_use(&world, mover), used, "seed {seed}");
+        let asked = restarts_asked(&world, CALLER);
+        assert_eq!(asked > 0, renomination == Renomination::Unknown, "seed {seed}: {asked}");
+        worst = worst.max(heard[0]).max(heard[1]);
+    }
+    println!("silence of a pulled cable: at most {worst:?}");
+}
+
+#[test]
+fn an_interface_that_says_it_is_gone_is_hardly_missed() {
+    for (seed, mover) in [(1, CALLER), (2, LISTENER)] {
+        let (caller, listener) =
+            if mover == CALLER { (&TWO[..], &ONE[..]) } else { (&ONE[..], &TWO[..]) };
+        let world = World::new(seed, weather(0.0));
+        let mut world = in_a_call(world, caller, listener, Renomination::Agreed);
+        let used = in_use(&world, mover);
+        world.hosts[mover].interfaces[used].cable = Cable::Cut;
+        let path = world.hosts[mover].interfaces[used].path;
+        world.tell(mover, Input::LocalAddressGone { path });
+        let heard = gaps(&mut world);
+        assert!(heard[1 - mover] < Duration::from_millis(200), "they hear us: {heard:?}");
+        assert!(heard[mover] < BEARABLE, "we hear them: {heard:?}");
+    }
+}
+
+#[test]
+fn a_way_that_is_dead_in_one_direction_is_left_by_both() {
+    for (seed, mover) in [(1, CALLER), (2, LISTENER), (3, CALLER), (4, LISTENER)] {
+        let (caller, listener) =
+            if mover == CALLER { (&TWO[..], &ONE[..]) } else { (&ONE[..], &TWO[..]) };
+        let world = World::new(seed, weather(0.0));
+        let mut world = in_a_call(world, caller, listener, Renomination::Agreed);
+        let used = in_use(&world, mover);
+        world.hosts[mover].interfaces[used].cable = Cable::Deaf;
+        let heard = gaps(&mut world);
+        assert!(heard[1 - mover] < BEARABLE + SECOND, "seed {seed}: {heard:?}");
+    }
+}
+
+#[test]
+fn a_router_that_forgets_and_gives_another_port_is_followed() {
+    for behaviour in Behaviour::ALL {
+        for mover in [CALLER, LISTENER] {
+            let mut world = World::new(3, weather(0.0));
+            let home = world.behind(INTERNET, behaviour, "203.0.113.7");
+            let behind = [(home, "192.168.1.2")];
+            let (caller, listener) =
+                if mover == CALLER { (&behind[..], &ONE[..]) } else { (&ONE[..], &behind[..]) };
+            let mut world = in_a_call(world, caller, listener, Renomination::Agreed);
+            world.nat(home).reset();
+            let heard = gaps(&mut world);
+            assert!(heard.iter().all(|gap| *gap < 2 * BEARABLE), "{behaviour:?}: {heard:?}");
+        }
+    }
+}
+
+#[test]
+fn who_falls_silent_on_purpose_is_not_left() {
+    let world = World::new(4, weather(0.05));
+    let mut world = in_a_call(world, &TWO, &ONE, Renomination::Agreed);
+    world.hosts[LISTENER].sound = false; // muted at the source, without a word
+    world.run_for(60 * SECOND);
+    for host in [CALLER, LISTENER] {
+        assert_eq!(world.hosts[host].pairs().len(), 1, "the pair answers: nobody moves");
+        assert_eq!(restarts_asked(&world, host), 0);
+    }
+    world.hosts[LISTENER].sound = true;
+    world.run_for(2 * SECOND);
+    assert!(world.hosts.iter().all(|host| host.hears()));
+}
+
+#[test]
+fn an_address_that_comes_during_the_call_takes_over_when_the_old_one_dies() {
+    for mover in [CALLER, LISTENER] {
+        let (ours, theirs) = (&TWO[..1], &ONE[..]);
+        let (caller, listener) = if mover == CALLER { (ours, theirs) } else { (theirs, ours) };
+        let world = World::new(5, weather(0.0));
+        let mut world = in_a_call(world, caller, listener, Renomination::Agreed);
+        world.plug_in(mover, INTERNET, "203.0.113.1");
+        world.run_for(3 * SECOND);
+        assert_eq!(world.hosts[mover].pairs().len(), 1, "it only stands by");
+        world.hosts[mover].interfaces[0].cable = Cable::Cut;
+        world.tell(mover, Input::LocalAddressGone { path: PathId(0) });
+        let heard = gaps(&mut world);
+        assert!(heard.iter().all(|gap| *gap < BEARABLE), "{heard:?}");
+    }
+}
+
+#[test]
+fn an_address_that_comes_after_the_only_one_went_revives_the_call() {
+    // A phone that leaves the house: the new network is there some seconds later.
+    for mover in [CALLER, LISTENER] {
+        let (ours, theirs) = (&TWO[..1], &ONE[..]);
+        let (caller, listener) = if mover == CALLER { (ours, theirs) } else { (theirs, ours) };
+        let world = World::new(6, weather(0.0));
+        let mut world = in_a_call(world, caller, listener, Renomination::Agreed);
+        world.hosts[mover].interfaces[0].cable = Cable::Cut;
+        world.tell(mover, Input::LocalAddressGone { path: PathId(0) });
+        world.run_for(8 * SECOND);
+        let since = world.now;
+        world.plug_in(mover, INTERNET, "203.0.113.1");
+        world.run_for(5 * SECOND);
+        for host in &world.hosts {
+            assert!(host.hears(), "{:?}", host.ended());
+            let back = host.heard.iter().find(|(at, level)| *at > since && *level > 0.05);
+            let after = back.unwrap().0 - since;
+            assert!(after < 2 * SECOND, "{after:?}");
+        }
+    }
+}
+
+#[test]
+fn where_no_way_is_left_a_restart_is_asked_for_and_brings_the_sound_back() {
+    // Both behind routers of their own: the new address can't be reached unless it is signalled.
+    let mut world = World::new(7, weather(0.0));
+    let home = world.behind(INTERNET, Behaviour::SYMMETRIC, "203.0.113.7");
+    let behind = [(home, "192.168.1.2")];
+    let mut world = in_a_call(world, &TWO[..1], &behind, Renomination::Agreed);
+    world.hosts[CALLER].interfaces[0].cable = Cable::Cut;
+    world.tell(CALLER, Input::LocalAddressGone { path: PathId(0) });
+    world.plug_in(CALLER, INTERNET, "203.0.113.1");
+    world.run_for(4 * SECOND);
+    assert!(!world.hosts[CALLER].hears());
+    for host in [CALLER, LISTENER] {
+        assert_eq!(restarts_asked(&world, host), 1, "{host}");
+    }
+    let now = world.now;
+    world.hosts[CALLER].peer.restart_ice().unwrap();
+    describe(&mut world, Renomination::Agreed);
+    world.run_for(2 * SECOND);
+    for host in &world.hosts {
+        assert!(host.hears(), "{:?}", host.ended());
+        let back = host.heard.iter().find(|(at, level)| *at > now && *level > 0.05);
+        assert!(back.unwrap().0 - now < SECOND, "{:?}", back.unwrap().0 - now);
+    }
+}
+
+#[test]
+fn nobody_left_ends_the_call_30_seconds_after_the_last_answer() {
+    // rfc7675-5.1-1: with the interface gone as well as with the other side gone.
+    for gone in [true, false] {
+        let world = World::new(8, weather(0.0));
+        let mut world = in_a_call(world, &TWO[..1], &ONE, Renomination::Agreed);
+        let since = world.now;
+        world.hosts[CALLER].interfaces[0].cable = Cable::Cut;
+        if gone {
+            world.tell(CALLER, Input::LocalAddressGone { path: PathId(0) });
+        }
+        assert!(world.run_until(60 * SECOND, World::all_ended), "it goes on");
+        for (number, host) in world.hosts.iter().enumerate() {
+            let (at, _, reason) = host.ended().unwrap();
+            assert!(at - since <= 30 * SECOND + SECOND / 10, "{number}: {:?}", at - since);
+            assert!(reason.contains("has not answered"), "{reason}");
+            assert!(restarts_asked(&world, number) >= 2);
+        }
+    }
+}
+
+#[test]
+fn at_20_percent_loss_nobody_wanders_about() {
+    let mut moves = 0;
+    for seed in 0..2 {
+        let mut world = World::new(seed, weather(0.2));
+        world.host(Config::default(), &TWO);
+        world.host(Config::default(), &[ONE[0], (INTERNET, "192.0.2.9")]);
+        world.signal(CALLER, LISTENER);
+        assert!(world.run_until(30 * SECOND, World::all_connected));
+        world.hosts.iter_mut().for_each(|host| host.sound = true);
+        world.run_for(90 * SECOND);
+        assert!(world.hosts.iter().all(|host| host.ended().is_none()), "seed {seed}");
+        moves += world.hosts.iter().map(|host| host.pairs().len() - 1).sum::<usize>();
+    }
+    println!("{moves} moves in 3 minutes at a loss of a fifth each way");
+    assert!(moves <= 1, "{moves}");
+}
