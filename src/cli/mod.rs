@@ -26,6 +26,7 @@ pub mod paste;
 pub mod peers;
 mod pitch;
 mod port;
+pub mod probe;
 mod qr;
 pub mod servers;
 pub mod show;
@@ -92,6 +93,7 @@ fn obey(command: Command) -> Result<(), Failure> {
             }
         }
         Command::Peers(options) => run(peers::run(options)),
+        Command::Probe(options) => run(probe::run(options)),
         Command::Devices(options) => devices::run(&options),
         Command::Completions(options) => paper::completions(&options),
         Command::Man(options) => paper::man(&options),

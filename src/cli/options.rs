@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::servers::ServerOptions;
+use super::servers::{PathOptions, ServerOptions};
 use crate::audio::{Channels, sink, source};
 use crate::net::driver::{self, Mdns};
 use crate::net::impair::Impairment;
@@ -45,6 +45,9 @@ pub enum Command {
     /// List the halloos on this network that announce themselves.
     #[command(after_help = PEERS_EXAMPLES)]
     Peers(PeersOptions),
+    /// Say what the network lets through: NAT, STUN and TURN servers.
+    #[command(after_help = PROBE_EXAMPLES)]
+    Probe(ProbeOptions),
     /// List microphones and loudspeakers.
     #[command(after_help = DEVICES_EXAMPLES)]
     Devices(DevicesOptions),
@@ -83,6 +86,12 @@ Examples:
   halloo peers
   halloo call anna";
 
+const PROBE_EXAMPLES: &str = "\
+Examples:
+  halloo probe                                        our own addresses
+  halloo probe --stun stun:stun.example.org           what kind of NAT is there?
+  HALLOO_TURN_PASSWORD=secret halloo probe --turn turns:turn.example.org --turn-user anna";
+
 const DEVICES_EXAMPLES: &str = "\
 Examples:
   halloo devices
@@ -107,6 +116,7 @@ impl Command {
             Self::Listen(options) => options.telling.loudness(),
             Self::Call(options) => options.telling.loudness(),
             Self::Peers(options) => options.telling.loudness(),
+            Self::Probe(options) => options.telling.loudness(),
             Self::Devices(options) => options.telling.loudness(),
             Self::Completions(_) | Self::Man(_) => Loudness::Normal,
         }
@@ -194,6 +204,20 @@ pub struct PeersOptions {
     pub telling: TellingOptions,
 }
 
+/// `halloo probe`.
+#[derive(Debug, Args)]
+pub struct ProbeOptions {
+    /// Whom to ask.
+    #[command(flatten)]
+    pub servers: ServerOptions,
+    /// Look only at this network interface (repeatable) [default: every usable one]
+    #[arg(long, value_name = "NAME")]
+    pub interface: Vec<String>,
+    /// What is told.
+    #[command(flatten)]
+    pub telling: TellingOptions,
+}
+
 /// `halloo devices`.
 #[derive(Debug, Args)]
 pub struct DevicesOptions {
@@ -265,7 +289,7 @@ pub struct MediaOptions {
     pub mdns_candidates: bool,
     /// How a call gets through a NAT.
     #[command(flatten)]
-    pub servers: ServerOptions,
+    pub paths: PathOptions,
     /// Make the own network bad, both ways, repeatably:
     /// loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=1
     #[arg(long, value_name = "HOW")]
@@ -330,7 +354,7 @@ impl MediaOptions {
     #[must_use]
     pub fn driver(&self) -> driver::Options {
         driver::Options {
-            peer: self.servers.apply(self.peer()),
+            peer: self.paths.apply(self.peer()),
             interfaces: self.interface.clone(),
             udp_port: self.udp_port.unwrap_or(0),
             impair: self.impair,

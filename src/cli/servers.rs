@@ -8,7 +8,7 @@ use crate::ice::{Policy, Purpose, RelayUser, Server};
 use crate::net::secret::Secret;
 use crate::peer::config::Config;
 
-/// Servers and addresses that help a call through.
+/// Servers that help a call through.
 #[derive(Debug, Args)]
 pub struct ServerOptions {
     /// A STUN server, as stun:HOST[:PORT]: it tells where the other side can reach us (repeatable)
@@ -24,6 +24,14 @@ pub struct ServerOptions {
     /// The password there; better by the variable, which no process list shows
     #[arg(long, value_name = "SECRET", env = "HALLOO_TURN_PASSWORD", hide_env_values = true)]
     pub turn_password: Option<Secret>,
+}
+
+/// Which addresses a call uses.
+#[derive(Debug, Args)]
+pub struct PathOptions {
+    /// Who tells and lends them.
+    #[command(flatten)]
+    pub servers: ServerOptions,
     /// Which addresses are shown and used: every one, or only those of TURN servers, so that the other side
     /// learns none of ours
     #[arg(
@@ -49,13 +57,14 @@ pub enum IcePolicy {
     Relay,
 }
 
-impl ServerOptions {
+impl PathOptions {
     /// Puts them into a call's settings.
     #[must_use]
     pub fn apply(&self, config: Config) -> Config {
-        let relay_user = self.turn_user.as_ref().zip(self.turn_password.as_ref());
+        let ServerOptions { stun, turn, turn_user, turn_password } = &self.servers;
+        let relay_user = turn_user.as_ref().zip(turn_password.as_ref());
         Config {
-            servers: self.stun.iter().chain(&self.turn).cloned().collect(),
+            servers: stun.iter().chain(turn).cloned().collect(),
             relay_user: relay_user.map(|(user, password)| RelayUser::new(user, password.reveal())),
             policy: match self.ice_policy {
                 IcePolicy::All => Policy::All,
