@@ -25,6 +25,7 @@ mod failure;
 mod location;
 mod routes;
 mod told;
+mod trickle;
 
 pub use carrier::Carrier;
 pub use failure::Failure;
@@ -70,6 +71,8 @@ pub struct Session {
     pub answer: String,
     /// The call's own URL, if the endpoint gave one: DELETE goes there.
     pub url: Option<Uri>,
+    /// Names the ICE session that fragments are for, if the endpoint said so.
+    pub etag: Option<String>,
 }
 
 impl Client {
@@ -155,7 +158,8 @@ impl Client {
             return Err(Failure::NoAnswer(head.status));
         }
         let location = text_of(&head.headers, header::LOCATION);
-        Ok(Session { answer, url: location.and_then(|location| resolve(url, &location)) })
+        let etag = text_of(&head.headers, header::ETAG);
+        Ok(Session { answer, url: location.and_then(|location| resolve(url, &location)), etag })
     }
 
     /// Hangs up. The media's own goodbye (BYE, close_notify) has gone out already, so nothing that
