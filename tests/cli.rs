@@ -108,16 +108,32 @@ fn call(target: &str, more: &[&str]) -> Output {
 }
 
 #[test]
-fn help_has_an_example_for_each_command() {
-    for command in ["", "listen", "call", "peers", "probe", "devices"] {
-        let words: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
-        let output = run(&words);
+fn help_has_an_example_for_each_command_and_shows_nothing_that_does_not_work_yet() {
+    for command in
+        [&["--help"][..], &["listen", "--help"], &["call", "--help"], &["devices", "--help"]]
+    {
+        let output = run(command);
         assert_eq!(output.status.code(), Some(0));
         let help = text(&output.stdout);
         assert!(help.contains("Examples:\n  halloo "), "{help}");
+        assert!(!help.contains("--trace"), "what comes later is shown: {help}");
     }
     assert_eq!(text(&run(&["--version"]).stdout), "halloo 0.1.0\n");
     complaint(&run(&[]), 2);
+}
+
+/// What is looked at before a call must be as it was: a recording that may be wanted still.
+#[test]
+fn a_file_that_was_there_is_not_touched_by_a_call_that_fails() {
+    let old = TempFile::new("old.wav", b"what was heard before");
+    let output = format!("file:{}", old.0.display());
+    let failed = run(&["call", "127.0.0.1:1", "--input", "silence", "--output", &output]);
+    could_not(&failed, "signalling");
+    assert_eq!(std::fs::read(&old.0).unwrap(), b"what was heard before");
+    let new = old.0.with_file_name(format!("halloo-new-{}.wav", std::process::id()));
+    let output = format!("file:{}", new.display());
+    run(&["call", "127.0.0.1:1", "--input", "silence", "--output", &output]);
+    assert!(!new.exists());
 }
 
 #[test]
@@ -134,6 +150,10 @@ fn wrong_usage_exits_2_and_shows_what_is_wrong() {
         (&["call", "ftp://a.example"], "ftp"),
         (&["call", "a.example:99999"], "99999"),
         (&["call", "localhost", "--bind", "127.0.0.1:0"], "--bind"),
+        (&["call", "localhost", "--input", "file:no such.wav"], "there is no such file"),
+        (&["call", "localhost", "--output", "file:/proc/heard.wav"], "it can't be written"),
+        (&["listen", "--interface", "no0such"], "no0such: no such interface with an address"),
+        (&["listen", "--interface", "no0such"], "There are: "),
         (&["call", "a", "--impair", "loss=lots"], "lots"),
         (&["call", "a", "--impair", "weather=bad"], "weather"),
         (&["call", "a", "--codec", "mp3"], "mp3"),

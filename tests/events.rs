@@ -165,3 +165,121 @@ fn the_end_of_the_program_ends_every_story() {
     follower.until("ended");
     assert!(listener.program.wait(Duration::from_secs(5)).success());
 }
+
+/// A member's name, and whether a value is what it should be.
+type Member = (&'static str, fn(&Value) -> bool);
+
+fn text(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| !text.is_empty())
+}
+
+fn fingerprint(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.starts_with("sha-256 ") && text.len() == 8 + 95)
+}
+
+/// What INTERFACE says of each event, and of `dtls` when it is connected.
+const MEMBERS: &[(&str, &[Member])] = &[
+    ("listening", &[("urls", |urls| urls.as_array().is_some_and(|urls| urls.iter().all(text)))]),
+    ("ringing", &[]),
+    ("answered", &[]),
+    ("gathering", &[("state", text)]),
+    (
+        "candidate",
+        &[
+            ("side", |side| side == "local" || side == "remote"),
+            ("candidate", |line| line.as_str().is_some_and(|line| line.starts_with("candidate:"))),
+        ],
+    ),
+    ("ice", &[("state", text)]),
+    ("pair", &[("local", text), ("remote", text), ("rtt", Value::is_f64)]),
+    ("dtls", &[("state", text)]),
+    (
+        "connected",
+        &[
+            ("ms", Value::is_f64),
+            ("phrase", |words| words.as_str().is_some_and(|w| w.split(' ').count() == 6)),
+        ],
+    ),
+    (
+        "media",
+        &[
+            ("first", |first| {
+                ["packet_sent", "packet_received", "sound_played"].iter().any(|one| first == one)
+            }),
+            ("ms", Value::is_f64),
+        ],
+    ),
+    (
+        "stats",
+        &[
+            ("loss", Value::is_f64),
+            ("jitter", Value::is_f64),
+            ("level_in", Value::is_f64),
+            ("level_out", Value::is_f64),
+            ("jitter_buffer_delay", Value::is_f64),
+            ("concealed_samples", Value::is_u64),
+        ],
+    ),
+    ("warning", &[("text", text)]),
+    ("ended", &[("reason", text)]),
+];
+
+const WHEN_DTLS_IS_CONNECTED: &[Member] = &[
+    ("version", text),
+    ("cipher", text),
+    ("srtp_profile", text),
+    ("local_fingerprint", fingerprint),
+    ("remote_fingerprint", fingerprint),
+];
+
+fn assert_members(event: &Value) {
+    let name = event["event"].as_str().unwrap_or_else(|| panic!("an event without name: {event}"));
+    assert!(event["t"].as_f64().is_some_and(|t| t >= 0.0), "{event}");
+    assert_eq!(event.get("call").is_some(), name != "listening", "{event}");
+    // Events beyond INTERFACE's may have what they like.
+    let Some((_, members)) = MEMBERS.iter().find(|row| row.0 == name) else { return };
+    let agreed = name == "dtls" && event["state"] == "connected";
+    let more = if agreed { WHEN_DTLS_IS_CONNECTED } else { &[] };
+    for (member, is_right) in members.iter().chain(more) {
+        assert!(event.get(member).is_some_and(is_right), "{member} of {event}");
+    }
+}
+
+#[test]
+fn every_event_of_both_sides_has_its_members_and_stdout_nothing_else() {
+    // No sound system here: a warning each.
+    let nothing = [("PULSE_SERVER", "unix:/nowhere"), ("HOME", "/nowhere")];
+    let arguments = ["listen", "--bind", "127.0.0.1:0"];
+    let mut listener = Halloo::start_with(None, &arguments, &nothing);
+    listener.wait_for("listening", |_| true);
+    let url = listener.url();
+    let mut caller = Halloo::start_with(None, &["call", &url, "--duration", "2.5"], &nothing);
+    assert!(caller.wait(Duration::from_secs(20)).success());
+    listener.wait_for("ended", |_| true);
+    listener.terminate();
+    assert!(listener.wait(Duration::from_secs(5)).success());
+
+    let mut asking = Halloo::start(None, &[&arguments[..], &["--answer", "ask"]].concat());
+    asking.wait_for("listening", |_| true);
+    let mut patient = Halloo::start(None, &["call", &asking.url(), "--input", "silence"]);
+    asking.wait_for("ringing", |_| true);
+    patient.kill();
+
+    let caller_only_hears = ["listening", "ringing"];
+    for (name, _) in MEMBERS {
+        let told = |events: &[Value]| events.iter().any(|event| event["event"] == *name);
+        let by_listener = told(&listener.events) || told(&asking.events);
+        assert!(by_listener, "the listener tells no {name}: {:#?}", listener.events);
+        let by_caller = told(&caller.events) || caller_only_hears.contains(name);
+        assert!(by_caller, "the caller tells no {name}: {:#?}", caller.events);
+    }
+    // The round trip is told once it was measured, which takes an RTCP report or a check.
+    for side in [&listener, &caller] {
+        let last = side.events.iter().rfind(|event| event["event"] == "stats").unwrap();
+        assert!(last["rtt"].is_f64(), "{last}");
+        assert!(!side.messages().contains('{'), "events on stderr: {}", side.messages());
+    }
+    for event in listener.events.iter().chain(&caller.events).chain(&asking.events) {
+        assert_members(event);
+    }
+}

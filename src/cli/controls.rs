@@ -59,6 +59,7 @@ impl Controls {
             }
         };
         self.microphone = microphone;
+        show.mute(microphone == Microphone::Muted);
         // Told first: what follows an `await` may never come, when an event ends the wait for keys.
         show.line(calls.world().now(), None, told);
         let _driver_has_ended = calls.set_microphone(microphone).await;

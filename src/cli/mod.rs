@@ -17,6 +17,7 @@ mod hold;
 mod keys;
 mod lines;
 pub mod listen;
+mod live;
 mod meter;
 pub mod myself;
 mod named;

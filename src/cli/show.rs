@@ -7,13 +7,12 @@
 //! Only the address to call goes to stdout without `--json`: it is what a script wants to know.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-use super::meter;
+use super::live::Live;
 use super::options::{Loudness, TellingOptions};
 use crate::net::driver::{CallId, TimedEvent};
 use crate::peer::event::{Change, Directions, DtlsState, Event, MediaFirst, Side};
@@ -26,32 +25,20 @@ use crate::time::Instant;
 pub struct Show {
     json: bool,
     loudness: Loudness,
-    /// Whether a line of figures stands on the terminal, to be written over.
     live: RefCell<Live>,
-    /// Calls in which not both are heard.
-    held: RefCell<BTreeMap<CallId, Directions>>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Live {
-    NoTerminal,
-    Nothing,
-    Shown,
+    /// The last warning: what concerns all calls is told of each, and read once.
+    warned: RefCell<Option<(Instant, String)>>,
 }
 
 impl Show {
     /// As the options ask.
     #[must_use]
     pub fn new(telling: TellingOptions) -> Self {
-        let live = match io::stderr().is_terminal() && !telling.json {
-            true => Live::Nothing,
-            false => Live::NoTerminal,
-        };
         Self {
             json: telling.json,
             loudness: telling.loudness(),
-            live: RefCell::new(live),
-            held: RefCell::default(),
+            live: RefCell::new(Live::new(!telling.json && telling.loudness() > Loudness::Quiet)),
+            warned: RefCell::default(),
         }
     }
 
@@ -82,11 +69,15 @@ impl Show {
             write_stdout(&events::line(timed.at, call.as_deref(), &timed.event));
             return;
         }
-        self.note_hold(call, &timed.event);
-        if let Event::Stats(figures) = &timed.event {
-            let held = call.and_then(|call| self.held.borrow().get(&call).map(in_short));
-            self.figures(&meter::line(figures, held));
-            return;
+        let figures = call.and_then(|id| self.live.borrow_mut().event(id, timed));
+        if let Some(figures) = figures.filter(|_| self.loudness >= Loudness::Verbose) {
+            self.line(timed.at, call, &figures);
+        }
+        if let Event::Warning { text } = &timed.event {
+            let warning = Some((timed.at, text.clone()));
+            if self.warned.replace(warning.clone()) == warning {
+                return;
+            }
         }
         if let Some((needed, text)) = plain(&timed.event)
             && self.loudness >= needed
@@ -95,17 +86,9 @@ impl Show {
         }
     }
 
-    fn note_hold(&self, call: Option<CallId>, event: &Event) {
-        let Some(call) = call else { return };
-        match event {
-            Event::Direction(now) if now.current != Direction::SendRecv => {
-                self.held.borrow_mut().insert(call, *now);
-            }
-            Event::Direction(_) | Event::Ended { .. } => {
-                self.held.borrow_mut().remove(&call);
-            }
-            _ => {}
-        }
+    /// Whether the person's microphone is off, which the line of figures says.
+    pub fn mute(&self, is_muted: bool) {
+        self.live.borrow_mut().mute(is_muted);
     }
 
     /// A line of progress.
@@ -127,7 +110,7 @@ impl Show {
 
     /// A picture made of characters: for a person at a terminal, and nobody else.
     pub fn picture(&self, lines: &[String]) {
-        let is_seen = *self.live.borrow() != Live::NoTerminal && io::stdout().is_terminal();
+        let is_seen = self.live.borrow().is_on_terminal() && io::stdout().is_terminal();
         if is_seen && self.loudness > Loudness::Quiet {
             self.wipe();
             lines.iter().for_each(|line| write_stderr(line));
@@ -167,24 +150,7 @@ impl Show {
 
     /// Takes the line of figures away, so that what follows starts on a line of its own.
     pub fn wipe(&self) {
-        let mut live = self.live.borrow_mut();
-        if *live == Live::Shown {
-            *live = Live::Nothing;
-            let _gone = write!(io::stderr(), "\r\x1b[K");
-        }
-    }
-
-    fn figures(&self, text: &str) {
-        let mut live = self.live.borrow_mut();
-        match (*live == Live::NoTerminal, self.loudness) {
-            (_, Loudness::Quiet) | (true, Loudness::Normal) => {}
-            (true, _) => write_stderr(text),
-            (false, _) => {
-                *live = Live::Shown;
-                let mut stderr = io::stderr();
-                let _gone = write!(stderr, "\r\x1b[K{text}").and_then(|()| stderr.flush());
-            }
-        }
+        self.live.borrow_mut().wipe();
     }
 }
 
@@ -266,16 +232,6 @@ const fn held(directions: &Directions) -> &'static str {
     }
 }
 
-/// The same in two words, for the line of figures.
-const fn in_short(directions: &Directions) -> &'static str {
-    match (directions.local, directions.current) {
-        (Direction::Inactive, _) => "on hold (h resumes)",
-        (_, Direction::Inactive) => "held by the other side",
-        (_, Direction::SendOnly) => "they are not heard",
-        (_, _) => "they don't hear us",
-    }
-}
-
 /// What a stranger sent must not move our cursor or colour our terminal.
 fn clean(text: &str) -> String {
     text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
@@ -289,7 +245,7 @@ const fn gap(short: &str) -> &'static str {
 #[must_use]
 pub fn colours() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    io::stderr().is_terminal() && !refused
+    io::stderr().is_terminal() && !refused && !super::live::is_dumb()
 }
 
 /// Says why a command failed.

@@ -1,6 +1,8 @@
-//! Being asked to end: Ctrl-C, and SIGTERM where there is such a thing.
+//! Being asked to end: Ctrl-C, and where there is such a thing SIGTERM, and SIGHUP when a terminal is closed.
 
 use std::io;
+#[cfg(unix)]
+use std::io::IsTerminal;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -10,6 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) struct Asked {
     #[cfg(unix)]
     signals: [Signal; 2],
+    /// Whose terminal is closed has gone. A program without one may have been told to stay (`nohup`).
+    #[cfg(unix)]
+    hung_up: Option<Signal>,
     #[cfg(windows)]
     ctrl_c: tokio::signal::windows::CtrlC,
 }
@@ -18,7 +23,9 @@ impl Asked {
     #[cfg(unix)]
     pub(super) fn listen() -> io::Result<Self> {
         let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
-        Ok(Self { signals })
+        let has_terminal = io::stdin().is_terminal();
+        let hung_up = has_terminal.then(|| signal(SignalKind::hangup())).transpose()?;
+        Ok(Self { signals, hung_up })
     }
 
     #[cfg(windows)]
@@ -31,9 +38,16 @@ impl Asked {
         #[cfg(unix)]
         {
             let [interrupt, terminate] = &mut self.signals;
+            let hung_up = async {
+                match &mut self.hung_up {
+                    Some(signal) => signal.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hung_up => {}
             }
         }
         #[cfg(windows)]

@@ -25,7 +25,6 @@ mod failure;
 mod location;
 mod routes;
 mod told;
-mod trickle;
 
 pub use carrier::Carrier;
 pub use failure::Failure;
@@ -71,8 +70,6 @@ pub struct Session {
     pub answer: String,
     /// The call's own URL, if the endpoint gave one: DELETE goes there.
     pub url: Option<Uri>,
-    /// Names the ICE session that fragments are for, if the endpoint said so.
-    pub etag: Option<String>,
 }
 
 impl Client {
@@ -158,8 +155,7 @@ impl Client {
             return Err(Failure::NoAnswer(head.status));
         }
         let location = text_of(&head.headers, header::LOCATION);
-        let etag = text_of(&head.headers, header::ETAG);
-        Ok(Session { answer, url: location.and_then(|location| resolve(url, &location)), etag })
+        Ok(Session { answer, url: location.and_then(|location| resolve(url, &location)) })
     }
 
     /// Hangs up. The media's own goodbye (BYE, close_notify) has gone out already, so nothing that

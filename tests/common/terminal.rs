@@ -14,6 +14,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::Winsize;
 
 use super::halloo::data_folder;
 use super::namespace::Namespace;
@@ -33,9 +34,20 @@ pub struct Terminal {
 impl Terminal {
     /// Starts `halloo ARGUMENTS` there.
     pub fn start(namespace: Option<&Namespace>, arguments: &[&str]) -> Self {
+        Self::start_as("xterm", 80, namespace, arguments)
+    }
+
+    /// The same on a terminal of this kind (`TERM`) and width.
+    pub fn start_as(
+        kind: &str,
+        columns: u16,
+        namespace: Option<&Namespace>,
+        arguments: &[&str],
+    ) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
+        set_width(&ours, columns);
         let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
         let theirs = File::options().read(true).write(true).open(name).unwrap();
         let mut command = match namespace {
@@ -45,7 +57,7 @@ impl Terminal {
         command.args(["--ctty", env!("CARGO_BIN_EXE_halloo")]).args(arguments);
         command.env("XDG_DATA_HOME", data_folder());
         let end = || Stdio::from(theirs.try_clone().unwrap());
-        let child = command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm");
+        let child = command.stdin(end()).stdout(end()).stderr(end()).env("TERM", kind);
         let child = child.spawn().expect("setsid (Debian: util-linux)");
         drop(command);
         let keyboard = File::from(ours);
@@ -100,6 +112,18 @@ impl Terminal {
         self.keyboard.write_all(key.as_bytes()).unwrap();
     }
 
+    /// Makes it as wide as this, as a person does with a window's edge.
+    pub fn resize(&self, columns: u16) {
+        set_width(&self.settings, columns);
+    }
+
+    /// Sends the program a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        // `setsid` has become halloo itself, so the number is right.
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
     /// Whether what is pressed is shown.
     pub fn echoes(&self) -> bool {
         let modes = rustix::termios::tcgetattr(&self.settings).unwrap().local_modes;
@@ -123,6 +147,11 @@ impl Terminal {
         assert!(Instant::now() < end, "it does not end: {}", self.screen);
         self.child.wait().unwrap().code()
     }
+}
+
+fn set_width(terminal: impl std::os::fd::AsFd, columns: u16) {
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(terminal, size).unwrap();
 }
 
 impl Drop for Terminal {

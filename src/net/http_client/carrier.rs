@@ -6,7 +6,6 @@
 //!                                --4xx, 5xx, nothing--> ours is given up, the call goes on
 //! `offer` of theirs ----> our driver answers --> PATCH --204
 //! `candidate`, `ended` -> our driver
-//! candidates of ours that came after the offer --> PATCH, as a fragment
 //! ```
 //! One exchange at a time, as `peer/negotiate.rs` asks of the side that called: an offer of theirs waits
 //! until the fate of ours is known. Whether the other side has taken a request whose answer got lost is
@@ -24,7 +23,6 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::failure::status_failure;
-use super::trickle::Trickle;
 use super::{Client, Failure, Session};
 use crate::net::driver::{CallId, Handle, Refusal, TimedEvent};
 use crate::peer::event::{Change, Event, IceState, Side};
@@ -41,8 +39,6 @@ pub struct Carrier {
     id: CallId,
     /// An offer of theirs that waits for the fate of ours.
     waiting: Option<Box<Description>>,
-    /// What of our candidates they don't know.
-    trickle: Trickle,
     /// When to try again, and what.
     again: Option<(Instant, Again)>,
     crossed: usize,
@@ -72,12 +68,7 @@ enum Reply {
 impl Carrier {
     /// For a call that the endpoint has answered; none if the endpoint gave it no URL.
     #[must_use]
-    pub fn new(
-        client: &Client,
-        session: &Session,
-        calls: &Handle,
-        (id, offer): (CallId, &Description),
-    ) -> Option<Self> {
+    pub fn new(client: &Client, session: &Session, calls: &Handle, id: CallId) -> Option<Self> {
         let url = session.url.clone()?;
         let (client, calls) = (client.clone(), calls.clone());
         let (crossed, restarts) = (0, 0);
@@ -87,7 +78,6 @@ impl Carrier {
             calls,
             id,
             waiting: None,
-            trickle: Trickle::new(offer, session.etag.clone()),
             again: None,
             crossed,
             restarts,
@@ -132,7 +122,6 @@ impl Carrier {
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Goes::NoFurther,
             },
-            () = std::future::ready(()), if self.trickle.is_due() => self.trickled().await,
             Some(told) = theirs.recv(), if self.waiting.is_none() => self.told(told).await,
             what = due(again) => {
                 self.again = None;
@@ -144,7 +133,6 @@ impl Carrier {
 
     /// Something of ours.
     async fn happened(&mut self, event: Event) {
-        self.trickle.happened(&event);
         match event {
             Event::Offer { sdp, change } => {
                 self.offer(&sdp, change).await;
@@ -160,24 +148,7 @@ impl Carrier {
         }
     }
 
-    /// Tells of candidates that came late.
-    async fn trickled(&mut self) {
-        let Some(fragment) = self.trickle.take() else { return };
-        let etag = self.trickle.etag().to_owned();
-        match self.patch(SDPFRAG, &etag, &fragment.to_string()).await {
-            Reply::Success(_) => {}
-            Reply::Refused(_, failure) => {
-                tracing::debug!("late candidates are not taken: {failure}");
-                self.trickle.stop();
-            }
-            Reply::Nothing(failure) => tracing::debug!("late candidates got lost: {failure}"),
-        }
-    }
-
     async fn offer(&mut self, sdp: &str, change: Change) {
-        if let Ok(offer) = sdp.parse() {
-            self.trickle.offered(&offer);
-        }
         let reply = match (change, sdp.parse::<Description>()) {
             (Change::IceRestart, Ok(offer)) => {
                 let fragment = Fragment::of(&offer).to_string();

@@ -23,7 +23,9 @@ pub(super) fn in_one_line(status: StatusCode, body: &[u8]) -> Option<String> {
 fn of_json(json: &Value) -> Option<String> {
     let member = |name| json.get(name)?.as_str().map(str::to_owned);
     match (member("title"), member("detail")) {
-        (Some(title), Some(detail)) => Some(format!("{title} ({detail})")),
+        (Some(title), Some(detail)) => {
+            Some(format!("{} ({})", one_line(&title), one_line(&detail)))
+        }
         (title, detail) => {
             title.or(detail).or_else(|| member("message")).or_else(|| member("error"))
         }
