@@ -99,4 +99,8 @@ mod tests {
         let long = in_one_line(StatusCode::OK, "x".repeat(9_000).as_bytes()).unwrap();
         assert_eq!(long.len(), LONGEST);
         assert_eq!(
-            in_one_line(StatusCode::OK, b"\xff\x1b\xfe").as_der
+            in_one_line(StatusCode::OK, b"\xff\x1b\xfe").as_deref(),
+            Some("\u{fffd}\u{fffd}")
+        );
+    }
+}
