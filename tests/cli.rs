@@ -6,6 +6,7 @@ mod common {
     pub mod halloo;
     pub mod http;
     pub mod namespace;
+    pub mod stall;
 }
 
 use std::io::{Read, Write};
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use common::halloo::Halloo;
 use common::http::{Listener, run, timed};
+use common::stall::undisturbed;
 use serde_json::Value;
 
 fn text(bytes: &[u8]) -> String {
@@ -346,28 +348,36 @@ fn a_call_that_finds_no_way_fails_at_ice() {
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
+/// Its tones are clean only where the machine itself ran on.
 #[test]
 fn a_call_to_oneself_tells_its_stages_and_a_verdict() {
-    let output = run(&["call", "self", "--duration", "1.5"]);
-    let stdout = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{stdout}\n{}", text(&output.stderr));
-    for stage in [
-        "offer made",
-        "answered",
-        "ICE",
-        "DTLS",
-        "connected",
-        "first sound",
-        "heard 440",
-        "heard 620",
-        "good",
-    ] {
-        assert!(stdout.contains(stage), "no {stage}: {stdout}");
-    }
-    let output = run(&["call", "self", "--duration", "1.5", "--json", "--codec", "pcmu"]);
-    let lines: Vec<Value> =
-        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.last().unwrap()["ok"], true, "{lines:#?}");
+    undisturbed(|| {
+        let output = run(&["call", "self", "--duration", "1.5"]);
+        let stdout = text(&output.stdout);
+        if output.status.code() != Some(0) {
+            return Err(format!("{stdout}\n{}", text(&output.stderr)));
+        }
+        for stage in [
+            "offer made",
+            "answered",
+            "ICE",
+            "DTLS",
+            "connected",
+            "first sound",
+            "heard 440",
+            "heard 620",
+            "good",
+        ] {
+            assert!(stdout.contains(stage), "no {stage}: {stdout}");
+        }
+        Ok(())
+    });
+    undisturbed(|| {
+        let output = run(&["call", "self", "--duration", "1.5", "--json", "--codec", "pcmu"]);
+        let stdout = text(&output.stdout);
+        let verdict: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+        if verdict["ok"] == true { Ok(()) } else { Err(stdout.to_owned()) }
+    });
 }
 
 #[test]

@@ -78,6 +78,8 @@ Examples:
   halloo call kitchen --pin FINGERPRINT  only if it shows this certificate
   halloo call https://whip.example/endpoint      any WHIP endpoint
   halloo call localhost --input file:speech.wav --output file:heard.wav --duration 10
+  halloo call localhost --codec g722 --codec pcma --frame 40
+  halloo call localhost --interface lo --udp-port 5000
   halloo call localhost --impair loss=10%,burst=3,delay=80ms,seed=1";
 
 const PEERS_EXAMPLES: &str = "\
@@ -246,28 +248,28 @@ pub struct ManOptions {
 #[derive(Debug, Args)]
 pub struct MediaOptions {
     /// What is sent: default, device:NAME, file:PATH[?loop], tone:HZ, silence, echo, reflect
-    #[arg(long, value_name = "SPEC", default_value = "default")]
+    #[arg(long, help_heading = SOUND, value_name = "SPEC", default_value = "default")]
     pub input: source::Spec,
     /// Where what is heard goes: default, device:NAME, file:PATH ({call} becomes the call's id), null
-    #[arg(long, value_name = "SPEC", default_value = "default")]
+    #[arg(long, help_heading = SOUND, value_name = "SPEC", default_value = "default")]
     pub output: sink::Spec,
     /// Codecs in order of preference (repeatable) [default: opus, g722, pcmu, pcma]
-    #[arg(long, value_enum, value_name = "CODEC")]
+    #[arg(long, help_heading = SOUND, value_enum, value_name = "CODEC")]
     pub codec: Vec<Codec>,
     /// Opus: bits per second
-    #[arg(long, value_name = "BPS", default_value = "32000", value_parser = clap::value_parser!(u32).range(6_000..=510_000))]
+    #[arg(long, help_heading = SOUND, value_name = "BPS", default_value = "32000", value_parser = clap::value_parser!(u32).range(6_000..=510_000))]
     pub bitrate: u32,
     /// Opus: milliseconds of sound in a packet
-    #[arg(long, value_name = "MS", default_value = "20", value_parser = ["10", "20", "40", "60"])]
+    #[arg(long, help_heading = SOUND, value_name = "MS", default_value = "20", value_parser = ["10", "20", "40", "60"])]
     pub frame: String,
     /// Opus: no forward error correction
-    #[arg(long)]
+    #[arg(long, help_heading = SOUND)]
     pub no_fec: bool,
     /// Opus: hardly any packets in silence
-    #[arg(long)]
+    #[arg(long, help_heading = SOUND)]
     pub dtx: bool,
     /// Opus: two channels
-    #[arg(long)]
+    #[arg(long, help_heading = SOUND)]
     pub stereo: bool,
     /// Hang up after so many seconds of connected call
     #[arg(long, value_name = "S", value_parser = seconds)]
@@ -276,25 +278,29 @@ pub struct MediaOptions {
     #[arg(long, value_name = "S", default_value = "45", value_parser = seconds)]
     pub timeout: Duration,
     /// Media only by this network interface (repeatable) [default: every usable one]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = NETWORK, value_name = "NAME")]
     pub interface: Vec<String>,
     /// One UDP port for the media of all calls [default: any free one]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, help_heading = NETWORK, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub udp_port: Option<u16>,
     /// Don't look up the .local names that browsers hide their addresses behind
-    #[arg(long)]
+    #[arg(long, help_heading = NETWORK)]
     pub no_mdns: bool,
     /// Show random .local names instead of our own addresses; only this network can look them up
-    #[arg(long, conflicts_with = "no_mdns")]
+    #[arg(long, help_heading = NETWORK, conflicts_with = "no_mdns")]
     pub mdns_candidates: bool,
     /// How a call gets through a NAT.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = NETWORK)]
     pub paths: PathOptions,
     /// Make the own network bad, both ways, repeatably:
     /// loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=1
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, help_heading = NETWORK, value_name = "HOW")]
     pub impair: Option<Impairment>,
 }
+
+/// Headings of the help.
+const SOUND: &str = "Sound";
+const NETWORK: &str = "Network";
 
 /// What is told while a command runs.
 #[derive(Clone, Copy, Debug, Args)]
