@@ -86,6 +86,8 @@ need_to_test() {
         need 'has parec && has paplay' pulseaudio-utils 'speaks into it and listens'
         need 'ls /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so' libasound2-plugins 'joins it to ALSA'
         need 'has ip' iproute2 'two computers in one'
+        need 'has nft' nftables 'NATs between them'
+        need 'has turnserver' coturn 'a TURN server beside them'
     fi
     if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
         say "rustfmt or clippy is missing. Please run this, then try again:"

@@ -1,0 +1,162 @@
+//! coturn in the laboratory: a STUN and TURN server that others wrote, on its usual ports.
+//!
+//! Use it with `mod common { pub mod coturn; pub mod laboratory; pub mod namespace; }`. It has two IPv4
+//! addresses, as asking what a NAT does takes (RFC 5780), and two of IPv6. Debian: coturn.
+#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use openssl::asn1::Asn1Time;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
+use openssl::x509::X509;
+use openssl::x509::extension::SubjectAlternativeName;
+
+use super::laboratory::{Internet, Machine, Network, Ports};
+
+/// Who may use it.
+pub const USER: &str = "anna";
+/// The password.
+pub const PASSWORD: &str = "only for the laboratory";
+/// Its addresses.
+const ADDRESSES: [&str; 4] = ["203.0.113.3", "203.0.113.4", "2001:db8::3", "2001:db8::4"];
+
+/// A running server, plugged into an [`Internet`].
+pub struct Coturn {
+    machine: Machine,
+    folder: PathBuf,
+    running: Option<Running>,
+}
+
+struct Running {
+    process: Child,
+    log: Receiver<String>,
+}
+
+impl Coturn {
+    /// Plugs it in, starts it, and waits until it serves.
+    pub fn new(internet: &Internet) -> Self {
+        let machine = Machine::new().unwrap();
+        let gateway = internet.plug(&machine, "eth0", Ports::ANY).gateway;
+        // Without a way to everybody it ends a relay with the first packet that it can't send.
+        machine.ip(&format!("route add default via {gateway}")).unwrap();
+        for address in ADDRESSES {
+            let more = if address.contains(':') { "/64 nodad" } else { "/24" };
+            let (length, nodad) = more.split_once(' ').unwrap_or((more, ""));
+            machine.ip(&format!("address add {address}{length} dev eth0 {nodad}")).unwrap();
+        }
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(machine.name());
+        std::fs::create_dir_all(&folder).unwrap();
+        certify(&folder);
+        let mut coturn = Self { machine, folder, running: None };
+        coturn.start();
+        coturn
+    }
+
+    /// `stun:` of it.
+    pub fn stun(&self) -> String {
+        format!("stun:{}", ADDRESSES[0])
+    }
+
+    /// `turn:` of it, by `udp` or `tcp`; by `tls` it is `turns:`.
+    pub fn turn(&self, transport: &str) -> String {
+        match transport {
+            "tls" => format!("turns:{}", ADDRESSES[0]),
+            _ => format!("turn:{}?transport={transport}", ADDRESSES[0]),
+        }
+    }
+
+    /// The file of the certificate that it shows; nobody but itself has signed it.
+    pub fn certificate(&self) -> String {
+        self.folder.join("certificate").display().to_string()
+    }
+
+    /// Ends it without a word, and starts it anew: it knows nothing of its allocations.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start();
+    }
+
+    /// Ends it without a word.
+    pub fn stop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            let _gone_already = running.process.kill();
+            let _ = running.process.wait();
+        }
+    }
+
+    fn start(&mut self) {
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        // Into a pipe it would tell a page at a time.
+        let mut command = self.machine.command("stdbuf");
+        command.args(["--output=L", "turnserver"]);
+        command.args([
+            "-n",
+            "--no-cli",
+            "--log-file=stdout",
+            "--simple-log",
+            "--verbose",
+            "-m",
+            "1",
+        ]);
+        command.args(["--lt-cred-mech", "--realm=laboratory.example"]);
+        command.arg(format!("--user={USER}:{PASSWORD}"));
+        command.args(ADDRESSES.map(|address| format!("--listening-ip={address}")));
+        for (option, name) in
+            [("cert", "certificate"), ("pkey", "key"), ("pidfile", "pid"), ("userdb", "users")]
+        {
+            command.arg(format!("--{option}={}", file(name)));
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().unwrap();
+        let (sender, log) = channel();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
+        });
+        // The last it says before it serves.
+        let mut said = String::new();
+        while !said.contains("admin thread") {
+            match log.recv_timeout(Duration::from_secs(10)) {
+                Ok(line) => said.extend([line.as_str(), "\n"]),
+                Err(error) => panic!("turnserver (Debian: coturn) doesn't start: {error}\n{said}"),
+            }
+        }
+        self.running = Some(Running { process, log });
+    }
+}
+
+impl Drop for Coturn {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.as_ref().filter(|_| std::thread::panicking()) {
+            let log: Vec<_> = running.log.try_iter().collect();
+            eprintln!("coturn's story:\n{}", log.join("\n"));
+        }
+        self.stop();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Writes a certificate for the server's first address, and its key.
+fn certify(folder: &Path) {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    let mut name = SubjectAlternativeName::new();
+    let name = name.ip(ADDRESSES[0]).build(&builder.x509v3_context(None, None)).unwrap();
+    builder.append_extension(name).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    std::fs::write(folder.join("certificate"), builder.build().to_pem().unwrap()).unwrap();
+    std::fs::write(folder.join("key"), key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+}
