@@ -3,7 +3,7 @@
 //! `common/laboratory.rs` has the picture. Each case is a network, a call, and what must come of it: both
 //! hear the other's tone, by a pair of the expected types; and how long it took is printed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(unreachable_pub, clippy::print_stdout)]
+#![allow(unreachable_pub, clippy::print_stdout, clippy::cast_possible_truncation)]
 
 mod common {
     pub mod coturn;
@@ -70,6 +70,8 @@ struct Options<'a> {
     caller: &'a [&'a str],
     /// Trusted besides: a PEM file.
     trusted: Option<&'a str>,
+    /// Instead of the right password for TURN.
+    password: Option<&'a str>,
 }
 
 impl Call {
@@ -137,8 +139,9 @@ fn begin(
     arguments.extend(more.iter().copied().flatten());
     let interfaces: Vec<_> = (0..computer.cables()).map(|n| format!("eth{n}")).collect();
     arguments.extend(interfaces.iter().flat_map(|name| ["--interface", name]));
+    let password = options.password.unwrap_or(coturn::PASSWORD);
     let mut environment =
-        vec![("HALLOO_TURN_USER", coturn::USER), ("HALLOO_TURN_PASSWORD", coturn::PASSWORD)];
+        vec![("HALLOO_TURN_USER", coturn::USER), ("HALLOO_TURN_PASSWORD", password)];
     environment.extend(options.trusted.map(|file| ("SSL_CERT_FILE", file)));
     Halloo::start_with(Some(computer.place()), &arguments, &environment)
 }
@@ -315,4 +318,135 @@ fn guests_of_one_hotel_meet_at_its_outside_or_at_a_relay() {
         let [anna, ben] = [(); 2].map(|()| internet.computer().plugged_into(&hotel));
         call(name, [&anna, &ben], &options, way);
     }
+}
+
+/// The answer waits 500 ms for servers, however many addresses ask them.
+#[test]
+fn five_interfaces_and_a_silent_server_delay_nothing() {
+    let Some(internet) = internet("five_interfaces_and_a_silent_server_delay_nothing") else {
+        return;
+    };
+    let anna = (0..5).fold(internet.computer(), |computer, _| computer.plugged_into(&internet));
+    let ben = internet.computer().plugged_into(&internet);
+    let server = format!("stun:{}", internet.black_hole());
+    let options = Options { listener: &["--stun", &server], ..Options::default() };
+    stall::undisturbed(|| {
+        let mut call = Call::start("five interfaces", &anna, &ben, &options);
+        let ms = call.connected();
+        call.tones(2.0)?;
+        assert!(ms >= 500.0, "it did not ask the server");
+        if ms < 700.0 { Ok(()) } else { Err(format!("connected after {ms} ms")) }
+    });
+}
+
+#[test]
+fn a_wrong_password_for_the_relay_is_told_as_such() {
+    let Some(internet) = internet("a_wrong_password_for_the_relay_is_told_as_such") else { return };
+    let coturn = Coturn::new(&internet);
+    let [anna, ben] =
+        [(); 2].map(|()| internet.computer().plugged_into(&internet.nat(Mapping::Symmetric)));
+    let servers = ["--stun", &coturn.stun(), "--turn", &coturn.turn("udp")];
+    let options = Options {
+        both: &servers,
+        caller: &["--timeout", "3"],
+        password: Some("mistyped"),
+        ..Options::default()
+    };
+    let mut call = Call::start("wrong password", &anna, &ben, &options);
+    let status = call.caller.wait(Duration::from_secs(10));
+    assert_eq!(status.code(), Some(1));
+    let ended = call.caller.catch_up().last().unwrap().clone();
+    assert_eq!((&ended["event"], &ended["step"]), (&"ended".into(), &"ice".into()), "{ended}");
+    for said in [ended["reason"].as_str().unwrap(), &call.caller.messages()] {
+        assert!(said.contains("password") && said.contains("turn:203.0.113.3"), "{said}");
+    }
+}
+
+/// The call goes on after `disturb`, with a gap of at most 1.5 s in what each hears.
+fn survives(
+    name: &str,
+    [listener, caller]: [&Computer; 2],
+    disturb: impl FnOnce(&mut Call),
+) -> Result<(), String> {
+    let mut call = Call::start(name, listener, caller, &Options::default());
+    call.connected();
+    call.caller.wait_for("stats", |_| true);
+    disturb(&mut call);
+    call.tones(4.0)?;
+    let gaps = [(&call.at_caller, LISTENER), (&call.at_listener, CALLER)]
+        .map(|(path, hz)| longest_gap(&Recording::read(path), hz.into()));
+    println!("{name}: gaps of {gaps:.2?} s");
+    // Else nothing was disturbed.
+    assert!(gaps.iter().any(|gap| *gap > 0.1), "{name}: no gap at all");
+    if gaps.iter().all(|gap| *gap < 1.5) { Ok(()) } else { Err(format!("gaps of {gaps:?} s")) }
+}
+
+/// Seconds without the tone, once it has begun.
+fn longest_gap(heard: &Recording, hz: f64) -> f64 {
+    let heard = heard.after_silence(0.01);
+    let pieces = (heard.seconds() / 0.02) as usize;
+    let (mut longest, mut gap) = (0, 0);
+    for n in 0..pieces {
+        let piece = heard.between(n as f64 * 0.02, (n + 1) as f64 * 0.02);
+        gap = if piece.amplitude(hz) < 0.1 { gap + 1 } else { 0 };
+        longest = longest.max(gap);
+    }
+    f64::from(longest) * 0.02
+}
+
+/// The address by which the caller sends now.
+fn own_address(call: &mut Call) -> String {
+    let events = call.caller.catch_up();
+    let pair = events.iter().rev().find(|event| event["event"] == "pair").unwrap();
+    let words: Vec<_> = pair["local"].as_str().unwrap().split(' ').collect();
+    let at = words.iter().position(|word| *word == "raddr").map_or(4, |n| n + 1);
+    words[at].to_owned()
+}
+
+/// What happens to one of two uplinks.
+#[derive(Clone, Copy, Debug)]
+enum Dies {
+    /// The cable of the computer itself: its system sees it.
+    Seen,
+    /// The one behind the router: nobody is told.
+    Silently,
+}
+
+#[test]
+fn a_call_by_an_uplink_that_dies_goes_on_by_the_other_one() {
+    if skip::namespaces("a_call_by_an_uplink_that_dies_goes_on_by_the_other_one").is_none() {
+        return;
+    }
+    for dies in [Dies::Seen, Dies::Silently] {
+        stall::undisturbed(|| {
+            let internet = Internet::new().unwrap();
+            let anna = internet.computer().plugged_into(&internet);
+            let nats = [(); 2].map(|()| internet.nat(Mapping::PortRestricted));
+            let ben = nats.iter().fold(internet.computer(), Computer::plugged_into);
+            let mut used = String::new();
+            let die = |call: &mut Call| {
+                used = own_address(call);
+                let at = (0..2).find(|n| ben.address(*n).to_string() == used).unwrap();
+                match dies {
+                    Dies::Seen => ben.unplug(at),
+                    Dies::Silently => nats[at].unplug(),
+                }
+            };
+            survives(&format!("uplink dies: {dies:?}"), [&anna, &ben], die)
+        });
+    }
+}
+
+#[test]
+fn a_nat_that_forgets_a_call_is_passed_anew() {
+    if skip::namespaces("a_nat_that_forgets_a_call_is_passed_anew").is_none() {
+        return;
+    }
+    stall::undisturbed(|| {
+        let internet = Internet::new().unwrap();
+        let nat = internet.nat(Mapping::Symmetric);
+        let anna = internet.computer().plugged_into(&internet);
+        let ben = internet.computer().plugged_into(&nat);
+        survives("forgetful nat", [&anna, &ben], |_| nat.forget())
+    });
 }
