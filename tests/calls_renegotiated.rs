@@ -10,12 +10,13 @@ mod common {
 use std::time::Duration;
 
 use common::call::{Call, Who, edited};
+use halloo::dtls_srtp::{Fingerprint, HashAlgorithm};
 use halloo::net::impair::Impairment;
 use halloo::peer::config::Config;
 use halloo::peer::demux::{Protocol, classify};
 use halloo::peer::event::{End, Event, Step};
 use halloo::peer::{NegotiateError, Peer};
-use halloo::sdp::{Description, Fragment};
+use halloo::sdp::{Description, Direction, Fragment};
 use halloo::stun::Message;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -198,6 +199,104 @@ fn a_bad_offer_or_answer_leaves_the_call_as_it_was() {
         call.run_for(SECOND);
         assert_both_hear_the_others_tone(&call);
     }
+}
+
+#[test]
+fn fingerprints_may_be_listed_otherwise_as_long_as_the_certificate_in_use_is_among_them() {
+    // rfc8122-5-1, rfc8842-5.1-1
+    type Edit = fn(&str, &str) -> String;
+    let lists: [(&str, Edit); 4] = [
+        ("another hash", |_, sha512| sha512.to_owned()),
+        ("two hashes", |sha256, sha512| format!("{sha512}\r\na=fingerprint:{sha256}")),
+        ("a certificate more", |sha256, _| {
+            let other = format!("sha-256 {}", ["AB"; 32].join(":"));
+            format!("{other}\r\na=fingerprint:{sha256}")
+        }),
+        ("small letters", |sha256, _| sha256.to_ascii_lowercase()),
+    ];
+    let mut call = connected(14);
+    for (what, list) in lists {
+        for who in [Who::Alice, Who::Bob] {
+            let now = call.now;
+            let der = call.side(who).stat(now, "certificate", "base64Certificate");
+            let der = openssl::base64::decode_block(der.as_str().unwrap()).unwrap();
+            let sha512 = Fingerprint::of(HashAlgorithm::Sha512, &der).to_string();
+            let sha256 = Fingerprint::of(HashAlgorithm::Sha256, &der).to_string();
+            let edit = |text: String| {
+                assert!(text.contains(&sha256), "the first certificate of the list is the own one");
+                text.replace(&sha256, &list(&sha256, &sha512))
+            };
+            let offer = edited(&call.side(who).peer.make_offer(now).unwrap(), edit);
+            let answer = call.side(who.other()).peer.accept_offer(now, &offer);
+            let answer = answer.unwrap_or_else(|refused| panic!("{what}: {refused}"));
+            call.side(who).peer.accept_answer(now, &answer).unwrap();
+        }
+    }
+    // In an answer as well; and one without it is refused in words.
+    let offer = call.alice.peer.make_offer(call.now).unwrap();
+    let answer = call.bob.peer.accept_offer(call.now, &offer).unwrap();
+    let foreign = format!("sha-256 {}", ["AB"; 32].join(":"));
+    let own = line(&answer.to_string(), "fingerprint").to_owned();
+    let other = edited(&answer, |text| text.replace(&own, &foreign));
+    let refused = call.alice.peer.accept_answer(call.now, &other).unwrap_err();
+    assert_eq!(refused, NegotiateError::NewAssociation);
+    assert!(refused.to_string().contains("call anew"), "{refused}");
+    let two = format!("{foreign}\r\na=fingerprint:{own}");
+    let more = edited(&answer, |text| text.replace(&own, &two));
+    call.alice.peer.accept_answer(call.now, &more).unwrap();
+    call.run_for(2 * SECOND);
+    assert_both_hear_the_others_tone(&call);
+    let handshakes = |event: &Event| matches!(event, Event::Dtls { .. });
+    let told = call.bob.events.iter().filter(|(_, event)| handshakes(event)).count();
+    assert_eq!(told, 2, "no second handshake");
+}
+
+#[test]
+fn an_answer_cannot_begin_ice_anew() {
+    // rfc8839-4.4.1.1.1-1
+    let mut call = connected(15);
+    let offer = call.alice.peer.make_offer(call.now).unwrap();
+    let answer = call.bob.peer.accept_offer(call.now, &offer).unwrap();
+    let text = answer.to_string();
+    let new = text.replace(line(&text, "ice-ufrag"), "newufrag");
+    let new = new.replace(line(&text, "ice-pwd"), "a+new+password+of+24+char");
+    let refused = call.alice.peer.accept_answer(call.now, &new.parse().unwrap());
+    assert_eq!(refused, Err(NegotiateError::AnswerRestartsIce));
+    call.alice.peer.accept_answer(call.now, &answer).unwrap();
+    call.run_for(2 * SECOND);
+    assert_both_hear_the_others_tone(&call);
+}
+
+#[test]
+fn requests_that_are_sent_twice_are_answered_twice_and_done_once() {
+    let mut call = connected(16);
+    call.alice.peer.set_direction(Direction::Inactive).unwrap();
+    let offer = call.alice.peer.make_offer(call.now).unwrap();
+    let answer = call.bob.peer.accept_offer(call.now, &offer).unwrap();
+    assert_eq!(call.bob.peer.accept_offer(call.now, &offer), Ok(answer.clone()));
+    call.alice.peer.accept_answer(call.now, &answer).unwrap();
+    call.alice.peer.accept_answer(call.now, &answer).unwrap();
+    call.run_for(SECOND);
+    call.alice.peer.set_direction(Direction::SendRecv).unwrap();
+    call.signal();
+    call.run_for(2 * SECOND);
+    assert_both_hear_the_others_tone(&call);
+    let directions = |(_, event): &&(_, Event)| matches!(event, Event::Direction(_));
+    for side in [&call.alice, &call.bob] {
+        // Alice's own wish, then Bob's view of it; and back.
+        let told: Vec<_> = side.events.iter().filter(directions).collect();
+        assert!((2..=4).contains(&told.len()), "{told:?}");
+    }
+    // An ICE restart twice is one restart.
+    call.alice.peer.restart_ice().unwrap();
+    let offer = call.alice.peer.make_offer(call.now).unwrap();
+    let answer = call.bob.peer.accept_offer(call.now, &offer).unwrap();
+    let ufrag = call.bob.peer.ufrag().to_owned();
+    assert_eq!(call.bob.peer.accept_offer(call.now, &offer), Ok(answer.clone()));
+    assert_eq!(call.bob.peer.ufrag(), ufrag);
+    call.alice.peer.accept_answer(call.now, &answer).unwrap();
+    call.run_for(2 * SECOND);
+    assert_both_hear_the_others_tone(&call);
 }
 
 /// Checks with the new credentials, from here on.
