@@ -43,6 +43,35 @@ fn m_mutes_and_q_hangs_up() {
 }
 
 #[test]
+fn m_also_mutes_what_is_reflected() {
+    let listener = Listener::start(&["--input", "tone:440"]);
+    let at = listener.at.to_string();
+    let mut program = listener.program;
+    for codec in ["opus", "pcmu"] {
+        let reflect = ["--input", "reflect", "--output", "null", "--codec", codec];
+        let mut terminal = Terminal::start(None, &[&["call", &at][..], &reflect].concat());
+        terminal.wait_for("keys: m mutes");
+        let mut hears = |loud: bool| {
+            let now = program.catch_up().last().unwrap()["t"].as_f64();
+            program.wait_for("stats", |stats| {
+                stats["t"].as_f64() > now && (stats["level_out"].as_f64() > Some(-40.0)) == loud
+            })
+        };
+        hears(true);
+        terminal.press("m");
+        let muted = hears(false);
+        let later = hears(false);
+        let packets = |stats: &serde_json::Value| stats["packets_received"].as_u64().unwrap();
+        assert!(packets(&later) > packets(&muted) + 20, "packets go on: {muted} {later}");
+        terminal.press("m");
+        let open = hears(true);
+        assert_eq!(open["packets_lost"], 0, "{codec}: silence is no loss: {open}");
+        terminal.press("q");
+        assert_eq!(terminal.wait(), Some(0));
+    }
+}
+
+#[test]
 fn q_gives_up_before_there_is_an_answer() {
     // It takes connections, as every open port does, and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

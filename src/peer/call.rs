@@ -27,7 +27,7 @@ use sha2::{Digest, Sha256};
 use crate::audio::Frame;
 use crate::dtls_srtp::{Certificate, CertificateHash};
 use crate::ice::{self, PathId, TransactionId};
-use crate::peer::config::Config;
+use crate::peer::config::{Config, Microphone};
 use crate::peer::event::{Directions, Event, MediaFirst};
 use crate::peer::interface::{Input, Output};
 use crate::peer::negotiate::Negotiation;
@@ -71,6 +71,8 @@ pub struct Peer {
     left: Option<Instant>,
     /// When the first description was made or came.
     offered: Option<Instant>,
+    /// Whether what we reflect is heard; frames are silenced by whoever makes them.
+    reflection: Microphone,
     /// Until then our offer on the running call has to be answered.
     offer_due: Option<Instant>,
     /// Whether media still comes.
@@ -131,6 +133,7 @@ impl Peer {
             patience: None,
             left: None,
             offered: None,
+            reflection: Microphone::Open,
             offer_due: None,
             vigil: Vigil::default(),
             next_figures: None,

@@ -60,6 +60,16 @@ pub enum Sending {
     Reflect,
 }
 
+/// Whether we are heard. Packets go on either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Microphone {
+    /// What is sent is what there is.
+    #[default]
+    Open,
+    /// Silence goes out instead.
+    Muted,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

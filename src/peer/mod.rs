@@ -50,6 +50,7 @@ mod report;
 pub mod router;
 mod send;
 mod servers;
+mod silence;
 pub mod stats;
 mod stats_report;
 mod traffic;

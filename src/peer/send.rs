@@ -9,8 +9,9 @@
 use rand::rngs::StdRng;
 
 use crate::audio::{self, Channels, Codec, Dtx, Encoded, Encoder, Fec, Frame, PacketTime};
-use crate::peer::config::OpusSettings;
+use crate::peer::config::{Microphone, OpusSettings};
 use crate::peer::receive::Heard;
+use crate::peer::silence;
 use crate::peer::translate;
 use crate::rtp::{
     AudioLevel, ExtensionIds, Extensions, Header, NoRoom, OwnSsrc, Packetizer, SequenceNumber, Ssrc,
@@ -203,11 +204,15 @@ impl Sender {
         &mut self,
         now: Instant,
         heard: &Heard<'_>,
+        microphone: Microphone,
         buffer: &mut Vec<u8>,
     ) -> bool {
         let known = self.payload_types.iter().find(|(codec, _)| *codec == heard.codec);
         let (Some(format), Some((_, payload_type))) = (&self.format, known) else { return false };
-        let level = heard.level.map_or(self.level, audio::AudioLevel::from_dbov);
+        let level = match microphone {
+            Microphone::Open => heard.level.map_or(self.level, audio::AudioLevel::from_dbov),
+            Microphone::Muted => audio::AudioLevel::SILENT,
+        };
         let Header { ssrc: source, sequence_number: number, timestamp, .. } = heard.header;
         let mirror = self.mirror.filter(|mirror| mirror.source == source).unwrap_or(Mirror {
             source,
@@ -225,9 +230,14 @@ impl Sender {
         if format.header(*payload_type, &self.stream, level, header).is_err() {
             return false;
         }
-        buffer.extend_from_slice(heard.payload);
-        self.header_bytes += format.header as u64;
-        self.stream.sent(now, heard.payload.len(), heard.ticks);
+        let header = buffer.len();
+        if microphone == Microphone::Open {
+            buffer.extend_from_slice(heard.payload);
+        } else if !silence::write(heard.codec, heard.ticks, buffer) {
+            return false;
+        }
+        self.header_bytes += header as u64;
+        self.stream.sent(now, buffer.len() - header, heard.ticks);
         true
     }
 }

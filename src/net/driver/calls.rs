@@ -169,6 +169,11 @@ impl Calls {
         self.calls.get_mut(&key)?.peer_mut()
     }
 
+    /// The peers of all running calls.
+    pub(super) fn peers(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.calls.values_mut().filter_map(Call::peer_mut)
+    }
+
     /// Whose request this answers. Only answers to checks are looked for in this way, a few a second.
     pub(super) fn asker(&self, id: TransactionId) -> Option<CallKey> {
         let asks = |call: &Call| call.peer().is_some_and(|peer| peer.awaits(id));

@@ -82,6 +82,9 @@ impl Driver {
             }
             Command::SetMicrophone(microphone, answer) => {
                 self.microphone = microphone;
+                for peer in self.calls.peers() {
+                    peer.mute_reflection(microphone);
+                }
                 reply(answer, Ok(()));
             }
             Command::Words(key, words) => self.words_came(key, words),
@@ -205,6 +208,7 @@ impl Driver {
         let hidden = self.names.hide(addresses);
         config.hidden = hidden.map_err(|error| Refusal::System { detail: error.to_string() })?;
         let mut peer = Peer::new(config, self.certificate.clone(), rng);
+        peer.mute_reflection(self.microphone);
         for (path, addr) in serving {
             peer.handle_input(now, Input::LocalAddress { path, addr });
         }

@@ -14,6 +14,7 @@ use crate::net::driver::renegotiate::{Applied, Exchanged, Offered, TakeBack, Wis
 use crate::net::driver::servers::Reached;
 use crate::net::driver::{CallId, CallSummary, Caller, Refusal, Ringing, TimedEvent};
 use crate::net::world::World;
+pub use crate::peer::config::Microphone;
 use crate::peer::event::Side;
 use crate::peer::stats::Report;
 use crate::sdp::{Candidate, Description, Direction, Fragment};
@@ -25,16 +26,6 @@ pub struct Handle {
     pub(super) commands: mpsc::UnboundedSender<Command>,
     pub(super) events: broadcast::Sender<(CallId, TimedEvent)>,
     pub(super) world: World,
-}
-
-/// Whether we are heard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Microphone {
-    /// As `--input` says.
-    #[default]
-    Open,
-    /// Silence goes out instead.
-    Muted,
 }
 
 /// Whether an offer of ours is told as `ringing`.

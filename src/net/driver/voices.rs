@@ -33,7 +33,7 @@ impl Driver {
             for _ in 0..frames {
                 made.speak(&mut self.frames.spoken);
                 self.sound.hush(&mut self.frames.spoken);
-                self.microphone.pass(&mut self.frames.spoken);
+                pass(self.microphone, &mut self.frames.spoken);
                 peer.handle_input(now, Input::Audio(&self.frames.spoken));
             }
         }
@@ -58,7 +58,7 @@ impl Driver {
             self.speak(now);
         }
         while self.sound.capture(now, &mut self.frames.spoken) {
-            self.microphone.pass(&mut self.frames.spoken);
+            pass(self.microphone, &mut self.frames.spoken);
             for (_, call) in self.calls.all_mut() {
                 if let Progress::Running { peer, voice: Some(_) } = &mut call.progress {
                     peer.handle_input(now, Input::Audio(&self.frames.spoken));
@@ -88,7 +88,7 @@ impl Driver {
             warnings.extend(voice.hear(heard));
             self.sound.mix(heard);
             if self.sound.echoes() {
-                self.microphone.pass(heard);
+                pass(self.microphone, heard);
                 peer.handle_input(now, Input::Audio(heard));
             }
         }
@@ -102,18 +102,16 @@ impl Driver {
             if let Progress::Running { peer, voice: Some(voice) } = &mut call.progress {
                 voice.speak(spoken);
                 self.sound.hush(spoken);
-                self.microphone.pass(spoken);
+                pass(self.microphone, spoken);
                 peer.handle_input(now, Input::Audio(spoken));
             }
         }
     }
 }
 
-impl Microphone {
-    /// Lets a frame through, or makes it silence. A source goes on meanwhile, as speech does.
-    fn pass(self, frame: &mut Frame) {
-        if self == Self::Muted {
-            frame.silence_it();
-        }
+/// Lets a frame through, or makes it silence. A source goes on meanwhile, as speech does.
+fn pass(microphone: Microphone, frame: &mut Frame) {
+    if microphone == Microphone::Muted {
+        frame.silence_it();
     }
 }

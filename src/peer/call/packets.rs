@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::Peer;
 use crate::audio::Frame;
 use crate::ice::{self, Arrival, PathId};
-use crate::peer::config::Sending;
+use crate::peer::config::{Microphone, Sending};
 use crate::peer::demux::{self, Protocol};
 use crate::peer::event::MediaFirst;
 use crate::peer::interface::Dropped;
@@ -115,12 +115,17 @@ impl Peer {
         }
     }
 
+    /// Mutes what is reflected, or lets it be heard again.
+    pub fn mute_reflection(&mut self, microphone: Microphone) {
+        self.reflection = microphone;
+    }
+
     fn reflect(&mut self, now: Instant, heard: &Heard<'_>) {
         if !self.is_sending() {
             return;
         }
         let mut buffer = self.outbox.buffer();
-        if self.sender.reflect(now, heard, &mut buffer) {
+        if self.sender.reflect(now, heard, self.reflection, &mut buffer) {
             self.send_rtp(now, buffer);
         } else {
             self.outbox.recycle(buffer);
