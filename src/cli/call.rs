@@ -59,7 +59,7 @@ pub async fn run(options: CallOptions, routes: Routes) -> Result<(), Failure> {
             warn(&show, &calls, id, &mut events, &note);
         }
         let session = answered?;
-        let carrier = Carrier::new(&client, &session, &calls, id);
+        let carrier = Carrier::new(&client, &session, &calls, (id, &offer));
         let carrying = carrier.map(|carrier| tokio::spawn(carrier.run()));
         let mut person = Person { asked, controls };
         let ended = follow(&show, &calls, id, &mut events, &mut person).await;

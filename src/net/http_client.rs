@@ -12,8 +12,7 @@
 //!
 //! Comes from `cli::call` with an offer of the driver; what comes back goes to the driver again.
 //! A token goes to the host that was called and to no other, wherever the endpoint sends us on to.
-//! Left out: `Link: rel="ice-server"`; trickling by PATCH, because all our
-//! candidates are in the offer.
+//! Left out: `Link: rel="ice-server"`.
 //!
 //! Read next: `routes.rs`, `connect.rs`, then `failure.rs`, `location.rs`; `carrier.rs` for what comes after
 //! the answer.
@@ -25,6 +24,7 @@ mod failure;
 mod location;
 mod routes;
 mod told;
+mod trickle;
 
 pub use carrier::Carrier;
 pub use failure::Failure;
@@ -70,6 +70,8 @@ pub struct Session {
     pub answer: String,
     /// The call's own URL, if the endpoint gave one: DELETE goes there.
     pub url: Option<Uri>,
+    /// The name of its ICE session: an endpoint that gives one takes candidates later on.
+    pub etag: Option<String>,
 }
 
 impl Client {
@@ -155,7 +157,8 @@ impl Client {
             return Err(Failure::NoAnswer(head.status));
         }
         let location = text_of(&head.headers, header::LOCATION);
-        Ok(Session { answer, url: location.and_then(|location| resolve(url, &location)) })
+        let etag = text_of(&head.headers, header::ETAG);
+        Ok(Session { answer, url: location.and_then(|location| resolve(url, &location)), etag })
     }
 
     /// Hangs up. The media's own goodbye (BYE, close_notify) has gone out already, so nothing that

@@ -155,6 +155,11 @@ impl Negotiation {
         }
     }
 
+    /// What addresses are called instead, from now on.
+    pub(super) fn hide(&mut self, hidden: BTreeMap<IpAddr, String>) {
+        self.hidden = hidden;
+    }
+
     /// A candidate as it may be shown.
     pub(super) fn candidate_line(&self, candidate: &ice::Candidate) -> sdp::Candidate {
         translate::candidate_line(candidate, &self.hidden)

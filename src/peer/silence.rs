@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn silence_of_every_length_is_silent() {
-        for (codec, per_ms) in [(Codec::Opus, 48), (Codec::Pcmu, 8), (Codec::Pcma, 8), (Codec::G722, 8)] {
+        for (codec, per_ms) in
+            [(Codec::Opus, 48), (Codec::Pcmu, 8), (Codec::Pcma, 8), (Codec::G722, 8)]
+        {
             for ms in [10, 20, 40, 60, 120] {
                 let mut payload = Vec::new();
                 assert!(write(codec, ms * per_ms, &mut payload), "{codec:?} {ms}");

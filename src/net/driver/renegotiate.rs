@@ -171,8 +171,13 @@ impl Driver {
             if let Err(error) = self.network.sockets.refresh() {
                 tracing::warn!(%error, "new addresses are not used");
             }
-            for (path, addr) in self.network.sockets.serving(caller.signalling) {
-                peer.handle_input(now, Input::LocalAddress { path, addr });
+            let serving = self.network.sockets.serving(caller.signalling);
+            // An address that is to be hidden, and can't be, is not told.
+            if let Ok(hidden) = self.names.hide(serving.iter().map(|(_, addr)| addr.ip())) {
+                peer.hide(hidden);
+                for (path, addr) in serving {
+                    peer.handle_input(now, Input::LocalAddress { path, addr });
+                }
             }
         }
         let Ok(offer) = peer.make_offer(now) else { return };

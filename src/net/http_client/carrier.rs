@@ -6,13 +6,14 @@
 //!                                --4xx, 5xx, nothing--> ours is given up, the call goes on
 //! `offer` of theirs ----> our driver answers --> PATCH --204
 //! `candidate`, `ended` -> our driver
+//! candidates of ours ----> PATCH, as far as the offer did not hold them
 //! ```
 //! One exchange at a time, as `peer/negotiate.rs` asks of the side that called: an offer of theirs waits
 //! until the fate of ours is known. Whether the other side has taken a request whose answer got lost is
 //! anybody's guess: so it is sent twice (halloo takes it once), and if nothing comes back then, ICE begins
 //! anew when the network is there again, which brings both sides to the same session.
 //!
-//! Comes from `cli::call` with the answer of the POST. Read next: `events.rs`.
+//! Comes from `cli::call` with the answer of the POST. Read next: `trickle.rs`, `events.rs`.
 
 use std::time::Duration;
 
@@ -23,9 +24,10 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::failure::status_failure;
-use super::{Client, Failure, Session};
+use super::trickle::Trickle;
+use super::{Client, Failure, Session, text_of};
 use crate::net::driver::{CallId, Handle, Refusal, TimedEvent};
-use crate::peer::event::{Change, Event, IceState, Side};
+use crate::peer::event::{Change, Event, GatheringState, IceState, Side};
 use crate::sdp::{Description, Fragment};
 use crate::signal::events::stream::Told;
 use crate::signal::whip::{Exchange, SDP, SDPFRAG};
@@ -43,6 +45,7 @@ pub struct Carrier {
     again: Option<(Instant, Again)>,
     crossed: usize,
     restarts: usize,
+    trickle: Trickle,
     /// How the other side says that it ended.
     reason: Option<String>,
 }
@@ -60,7 +63,7 @@ enum Again {
 
 /// What came back.
 enum Reply {
-    Success(String),
+    Success(String, Option<String>),
     Refused(StatusCode, Failure),
     Nothing(Failure),
 }
@@ -68,8 +71,14 @@ enum Reply {
 impl Carrier {
     /// For a call that the endpoint has answered; none if the endpoint gave it no URL.
     #[must_use]
-    pub fn new(client: &Client, session: &Session, calls: &Handle, id: CallId) -> Option<Self> {
+    pub fn new(
+        client: &Client,
+        session: &Session,
+        calls: &Handle,
+        (id, offer): (CallId, &Description),
+    ) -> Option<Self> {
         let url = session.url.clone()?;
+        let trickle = Trickle::new(offer, session.etag.clone());
         let (client, calls) = (client.clone(), calls.clone());
         let (crossed, restarts) = (0, 0);
         Some(Self {
@@ -81,6 +90,7 @@ impl Carrier {
             again: None,
             crossed,
             restarts,
+            trickle,
             reason: None,
         })
     }
@@ -140,6 +150,14 @@ impl Carrier {
                     self.answer(waiting).await;
                 }
             }
+            Event::Candidate { side: Side::Local, candidate } => {
+                self.trickle.candidate(&candidate);
+                self.tell_candidates().await;
+            }
+            Event::Gathering { state: GatheringState::Complete } => {
+                self.trickle.end();
+                self.tell_candidates().await;
+            }
             // The way is blocked: there may be another one, or another network.
             Event::Ice { state: IceState::Disconnected } => {
                 let _ended = self.calls.restart_ice(self.id).await;
@@ -157,10 +175,10 @@ impl Carrier {
             _ => self.patch(SDP, "", sdp).await,
         };
         let failure = match reply {
-            Reply::Success(body) => match self.taken(change, &body).await {
+            Reply::Success(body, etag) => match self.taken(change, &body).await {
                 Ok(()) => {
                     (self.crossed, self.restarts) = (0, 0);
-                    return;
+                    return self.described(sdp, etag).await;
                 }
                 Err(why) => format!("the answer to our new offer is of no use: {why}"),
             },
@@ -175,6 +193,23 @@ impl Carrier {
         };
         let why = format!("{failure}; the call goes on");
         let _ended = self.calls.abandon_offer(self.id, why).await;
+    }
+
+    /// A new description of ours holds: from here on candidates are of its session.
+    async fn described(&mut self, ours: &str, etag: Option<String>) {
+        if let Ok(ours) = ours.parse() {
+            self.trickle.described(&ours);
+        }
+        self.trickle.renamed(etag);
+        self.tell_candidates().await;
+    }
+
+    async fn tell_candidates(&mut self) {
+        let Some((fragment, session)) = self.trickle.next() else { return };
+        if let Reply::Refused(_, failure) = self.patch(SDPFRAG, &session, &fragment).await {
+            tracing::debug!("candidates of ours: {failure}");
+            self.trickle.stop();
+        }
     }
 
     /// They answered our offer.
@@ -234,7 +269,7 @@ impl Carrier {
         };
         let Some(answer) = answer.map(|answer| answer.to_string()) else { return };
         match self.patch(SDP, "", &answer).await {
-            Reply::Success(_) => {}
+            Reply::Success(_, etag) => self.described(&answer, etag).await,
             Reply::Refused(_, failure) | Reply::Nothing(failure) => {
                 // They go on as before, and we don't.
                 self.come_together();
@@ -272,7 +307,8 @@ impl Carrier {
             };
             match timeout(PATCH_WITHIN, asked).await {
                 Ok(Ok((head, body))) if head.status.is_success() => {
-                    return Reply::Success(String::from_utf8_lossy(&body).into_owned());
+                    let etag = text_of(&head.headers, header::ETAG);
+                    return Reply::Success(String::from_utf8_lossy(&body).into_owned(), etag);
                 }
                 Ok(Ok((head, body))) => {
                     let failure = status_failure(head.status, &head.headers, &body);

@@ -12,6 +12,8 @@
 //!
 //! Comes from `describe.rs`; the rules for both offering at once are in `peer/negotiate.rs`.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Peer;
@@ -60,6 +62,11 @@ impl Peer {
     #[must_use]
     pub fn wants_restart(&self) -> bool {
         self.negotiation.wants_restart()
+    }
+
+    /// From here on these names stand for these addresses of ours: for those that a later offer adds.
+    pub fn hide(&mut self, hidden: BTreeMap<IpAddr, String>) {
+        self.negotiation.hide(hidden);
     }
 
     /// Whether this is the answer that was taken last, once more.

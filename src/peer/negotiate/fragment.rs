@@ -17,7 +17,7 @@ impl Negotiation {
             .map(Attribute::Mid)
             .into_iter()
             .chain(lines.map(Attribute::Candidate))
-            .chain([Attribute::EndOfCandidates])
+            .chain(agent.has_gathered().then_some(Attribute::EndOfCandidates))
             .collect();
         let media = Media {
             kind: "audio".to_owned(),
