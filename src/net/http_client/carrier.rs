@@ -45,6 +45,8 @@ pub struct Carrier {
     again: Option<(Instant, Again)>,
     crossed: usize,
     restarts: usize,
+    /// When we last tried to come into one session again.
+    restarted: Option<Instant>,
     trickle: Trickle,
     /// How the other side says that it ended.
     reason: Option<String>,
@@ -90,6 +92,7 @@ impl Carrier {
             again: None,
             crossed,
             restarts,
+            restarted: None,
             trickle,
             reason: None,
         })
@@ -159,9 +162,7 @@ impl Carrier {
                 self.tell_candidates().await;
             }
             // The way is blocked: there may be another one, or another network.
-            Event::Ice { state: IceState::Disconnected } => {
-                let _ended = self.calls.restart_ice(self.id).await;
-            }
+            Event::Ice { state: IceState::Disconnected } => self.come_together(),
             _ => {}
         }
     }
@@ -278,15 +279,22 @@ impl Carrier {
         }
     }
 
-    /// Both sides may be in different ICE sessions now: a new one, in a while.
+    /// Both sides may be in different ICE sessions now, or their way is blocked: a new session, at once, but
+    /// not more often than every few seconds.
     fn come_together(&mut self) {
-        if self.restarts < MOST_RESTARTS {
-            self.restarts += 1;
-            self.again = Some((Instant::now() + LONGEST_AGAIN, Again::Restart));
+        if self.restarts == MOST_RESTARTS || matches!(self.again, Some((_, Again::Restart))) {
+            return;
         }
+        self.restarts += 1;
+        let now = Instant::now();
+        let at = self.restarted.map_or(now, |restarted| now.max(restarted + LONGEST_AGAIN));
+        self.again = Some((at, Again::Restart));
     }
 
     async fn try_again(&mut self, what: Again) {
+        if what == Again::Restart {
+            self.restarted = Some(Instant::now());
+        }
         let _ended = match what {
             Again::Offer => self.calls.offer_again(self.id).await.map(drop),
             Again::Restart => self.calls.restart_ice(self.id).await.map(drop),
