@@ -75,16 +75,28 @@ impl Pair {
         Self { person, other, at_person, at_other }
     }
 
+    /// The other one's clock, as far as its events tell.
+    fn now(&mut self) -> f64 {
+        self.other.catch_up().last().map_or(0.0, |event| event["t"].as_f64().unwrap())
+    }
+
     /// An event of the other one that is told from now on.
-    fn next(&mut self, name: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let told = self.other.catch_up().last().map_or(0.0, |event| event["t"].as_f64().unwrap());
-        self.other.wait_for(name, |event| event["t"].as_f64() > Some(told) && holds(event))
+    fn next(&mut self, name: &str) -> Value {
+        let now = self.now();
+        self.other.wait_for(name, |event| event["t"].as_f64() > Some(now))
+    }
+
+    /// The person presses a key; what the other one then tells.
+    fn press(&mut self, key: &str, name: &str) -> Value {
+        let now = self.now();
+        self.person.press(key);
+        self.other.wait_for(name, |event| event["t"].as_f64() > Some(now))
     }
 
     /// Lets so many seconds of the call pass.
     fn let_pass(&mut self, seconds: usize) {
         for _ in 0..seconds {
-            self.next("stats", |_| true);
+            self.next("stats");
         }
     }
 
@@ -126,16 +138,14 @@ fn hold_and_resume(who: Person) -> Result<(), String> {
     let mut pair = Pair::connected("hold", who);
     pair.let_pass(2);
     pair.hears(true)?;
-    pair.person.press("h");
-    let held = pair.next("direction", |_| true);
+    let held = pair.press("h", "direction");
     assert_eq!((&held["remote"], &held["current"]), (&"inactive".into(), &"inactive".into()));
     assert_eq!(held["local"], "sendrecv", "they did not ask for it");
     pair.person.wait_for("on hold: nobody is heard");
     pair.person.wait_for("on hold (h resumes)");
     pair.let_pass(3);
     pair.hears(false)?;
-    pair.person.press("h");
-    let resumed = pair.next("direction", |_| true);
+    let resumed = pair.press("h", "direction");
     assert_eq!((&resumed["remote"], &resumed["current"]), (&"sendrecv".into(), &"sendrecv".into()));
     pair.person.wait_for("both are heard");
     pair.let_pass(3);
@@ -159,8 +169,7 @@ fn restart(who: Person) -> Result<(), String> {
     pair.let_pass(2);
     let begun = [&pair.at_person, &pair.at_other].map(|path| Recording::read(path).seconds());
     for _ in 0..3 {
-        pair.person.press("r");
-        pair.next("pair", |_| true);
+        pair.press("r", "pair");
         pair.person.wait_for("pair selected");
     }
     pair.let_pass(2);
@@ -175,7 +184,7 @@ fn restart(who: Person) -> Result<(), String> {
     let restarted = pair.other.events.iter().filter(|event| event["event"] == "ice");
     let checking = restarted.filter(|event| event["state"] == "checking").count();
     assert_eq!(checking, 4, "the first time, and three times anew");
-    let figures = pair.next("stats", |_| true);
+    let figures = pair.next("stats");
     assert!(figures["packets_lost"].as_i64() < Some(5), "{figures}");
     Ok(())
 }
