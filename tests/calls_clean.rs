@@ -115,7 +115,7 @@ fn answerers_role_of<'a>(setup: &str, otherwise: &'a str) -> &'a str {
 
 #[test]
 fn each_codec_carries_the_tones() {
-    for codec in [CodecName::Opus, CodecName::Pcmu, CodecName::Pcma] {
+    for codec in [CodecName::Opus, CodecName::G722, CodecName::Pcmu, CodecName::Pcma] {
         let only = Config { codecs: vec![codec], ..Config::default() };
         let mut call = Call::with_configs(2, &good_network(), only.clone(), only);
         call.signal();

@@ -65,7 +65,7 @@ impl Decimator {
         let ratio = self.rate.ratio();
         let windows = self.heard.windows(TAPS).skip(ratio - 1).step_by(ratio);
         for (out, window) in narrow.iter_mut().zip(windows) {
-            *out = window.iter().zip(&self.filter).map(|(sample, tap)| sample * tap).sum();
+            *out = dot(window, &self.filter);
         }
     }
 }
@@ -103,12 +103,23 @@ impl Interpolator {
         let windows = self.heard.windows(phase_taps).take(narrow.len());
         for (outs, window) in wide.chunks_mut(self.rate.ratio()).zip(windows) {
             for (out, taps) in outs.iter_mut().zip(self.phases.chunks(phase_taps)) {
-                *out = window.iter().zip(taps).map(|(sample, tap)| sample * tap).sum();
+                *out = dot(window, taps);
             }
         }
         let end = narrow.len().min(self.rate.frame_samples());
         self.heard.copy_within(end..end + phase_taps - 1, 0);
     }
+}
+
+/// The sum of products, six at a time: the order of a single sum would have to be kept, and a processor
+/// adds faster side by side. Every number of taps here is a multiple of six.
+fn dot(samples: &[f32], taps: &[f32]) -> f32 {
+    let sixes = samples.as_chunks::<6>().0.iter().zip(taps.as_chunks::<6>().0);
+    let [a, b, c, d, e, f] = sixes.fold([0.0; 6], |[a, b, c, d, e, f], (s, t)| {
+        let ([s0, s1, s2, s3, s4, s5], [t0, t1, t2, t3, t4, t5]) = (s, t);
+        [a + s0 * t0, b + s1 * t1, c + s2 * t2, d + s3 * t3, e + s4 * t4, f + s5 * t5]
+    });
+    (a + b) + (c + d) + (e + f)
 }
 
 /// A sinc under a Kaiser window, its sum 1. Symmetric, so no phase is bent.

@@ -38,9 +38,10 @@ class Wrtc {
 
   async offer() {
     const offer = await this.pc.createOffer();
-    if (this.codec === 'pcmu') {
-      const others = /a=(rtpmap|fmtp|rtcp-fb):(?!0 ).*\r\n/g;
-      offer.sdp = offer.sdp.replace(/(m=audio \d+ \S+) .*/, '$1 0').replace(others, '');
+    const only = { pcmu: 0, g722: 9 }[this.codec];
+    if (only !== undefined) {
+      const others = new RegExp(`a=(rtpmap|fmtp|rtcp-fb):(?!${only} ).*\\r\\n`, 'g');
+      offer.sdp = offer.sdp.replace(/(m=audio \d+ \S+) .*/, `$1 ${only}`).replace(others, '');
     }
     return this.complete(offer);
   }
