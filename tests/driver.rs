@@ -247,7 +247,7 @@ async fn an_offer_that_nobody_answers_ends() {
     let (id, _) = caller.make_offer(here()).await.unwrap();
     assert_eq!(caller.call(id).await.unwrap().state, CallState::Ringing);
     let ended = told(&mut events, id, |event| matches!(event, Event::Ended { .. })).await;
-    let Event::Ended { end, reason } = ended.event else { unreachable!() };
+    let Event::Ended { end, reason, .. } = ended.event else { unreachable!() };
     assert_eq!((end, reason.as_str()), (End::Failed { step: Step::Signalling }, "nobody answered"));
 }
 

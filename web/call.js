@@ -205,7 +205,7 @@ export class Call {
     if (this.#rings) {
       return this.#end("ended", { words: ["halloo does not call any more.", ""] });
     }
-    if (event.step === "ice" && this.#failed === "failed") return this.#noWay();
+    if (event.step === "ice" && this.#failed === "failed") return this.#noWay(event.reason);
     const { state, ...why } = endOf(event);
     this.#end(state === "broken" ? this.#failed : state, why);
   }
@@ -232,8 +232,8 @@ export class Call {
     setTimeout(() => this.#endedThere({ end: "hung_up" }), REASON_WITHIN);
   }
 
-  async #noWay() {
-    this.#fail(noWay(candidatesOf(await this.#peer.getStats())));
+  async #noWay(told) {
+    this.#fail(noWay(candidatesOf(await this.#peer.getStats()), told));
   }
 
   #lose() {

@@ -126,8 +126,8 @@ function soon(retryAfter) {
   return minutes === 1 ? "in a minute" : `in ${minutes} minutes`;
 }
 
-/** No way through the network; `tried` counts the addresses of each side by their kind. */
-export function noWay({ local, remote }) {
+/** No way through the network; `tried` counts the addresses of each side by their kind, `told` is halloo's own view. */
+export function noWay({ local, remote }, told) {
   const kinds = { host: "own", srflx: "seen from outside", prflx: "seen from outside", relay: "relayed" };
   const list = (all) => {
     const counts = new Map();
@@ -140,7 +140,8 @@ export function noWay({ local, remote }) {
     ? "A firewall or a VPN may be in between."
     : "A firewall or a VPN may be in between; a TURN server is needed to get around it: " +
       "`halloo listen --turn`.";
-  return new Failure("No way through the network was found.", `${tried} ${why}`);
+  const view = told ? ` halloo says: ${told}.` : "";
+  return new Failure("No way through the network was found.", `${tried} ${why}${view}`);
 }
 
 /** The last event of halloo's: state, words and reason of the end. */

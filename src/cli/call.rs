@@ -25,7 +25,7 @@ use crate::net::http_client::{Carrier, Client, Session, resolve_endpoint};
 use crate::net::target::Routes;
 use crate::net::tls::KnownHosts;
 use crate::net::tls::trust::{Clear, Note, Trust};
-use crate::peer::event::{End, Event, Side, Step};
+use crate::peer::event::{End, Event, Remedy, Side, Step};
 use crate::sdp::Description;
 
 /// Runs the command.
@@ -151,13 +151,14 @@ async fn answered(
 pub(super) struct Ended {
     pub(super) end: End,
     pub(super) reason: String,
+    pub(super) remedy: Option<Remedy>,
     pub(super) connected: bool,
 }
 
 impl Ended {
     pub(super) fn verdict(self) -> Result<(), Failure> {
         match self.end {
-            End::Failed { step } => Err(Failure::at(step, self.reason, hint(step))),
+            End::Failed { step } => Err(Failure::at(step, self.reason, hint(step, self.remedy))),
             End::HungUp | End::HungUpByPeer if self.connected => Ok(()),
             End::HungUp | End::HungUpByPeer => Err(Failure::at(
                 Step::Signalling,
@@ -189,7 +190,7 @@ pub(super) async fn follow(
         };
         let Some((call, timed)) = happened else {
             let reason = "the driver ended".to_owned();
-            return Ended { end: End::HungUp, reason, connected };
+            return Ended { end: End::HungUp, reason, remedy: None, connected };
         };
         show.event(Some(call), &timed);
         match timed.event {
@@ -197,9 +198,9 @@ pub(super) async fn follow(
                 connected = true;
                 person.controls.explain(show, calls);
             }
-            Event::Ended { reason, end } if call == id => {
+            Event::Ended { reason, end, remedy } if call == id => {
                 show.wipe();
-                return Ended { end, reason, connected };
+                return Ended { end, reason, remedy, connected };
             }
             _ => {}
         }
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn only_a_call_that_was_connected_has_succeeded() {
         let ended = |end, connected| {
-            let verdict = Ended { end, reason: "so".into(), connected }.verdict();
+            let verdict = Ended { end, reason: "so".into(), remedy: None, connected }.verdict();
             verdict.err().map(|failure| match failure {
                 Failure::Could { step, .. } => step,
                 Failure::Usage(what) => panic!("{what}"),

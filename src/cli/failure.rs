@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::net::driver::Refusal;
 use crate::net::http_client;
-use crate::peer::event::Step;
+use crate::peer::event::{Remedy, Step};
 
 /// Ends a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,9 +80,30 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// What a person may try when a call fails at this step.
+/// What a person may try when a call fails at this step, where this would help.
 #[must_use]
-pub(super) fn hint(step: Step) -> &'static str {
+pub(super) fn hint(step: Step, remedy: Option<Remedy>) -> &'static str {
+    match remedy {
+        Some(Remedy::StunServer) => "--stun stun:HOST on both sides, or --turn turn:HOST on one",
+        Some(Remedy::TurnServer) => {
+            "--turn turn:HOST with --turn-user and --turn-password, on one side; --stun is not enough"
+        }
+        Some(Remedy::CheckServers) => {
+            "check --stun, --turn, --turn-user and --turn-password; `halloo probe` tries them alone"
+        }
+        Some(Remedy::OpenFirewall) => {
+            "let UDP through the firewalls (with --udp-port it is one port), or --turn turns:HOST"
+        }
+        Some(Remedy::CheckNetwork) => "check the network of both sides, then call again",
+        Some(Remedy::SameNetwork) => {
+            "call from the same local network, or let the other side show its addresses or use --turn"
+        }
+        Some(Remedy::CallAgain) => "call again: both sides then describe themselves anew",
+        None => hint_of(step),
+    }
+}
+
+const fn hint_of(step: Step) -> &'static str {
     match step {
         Step::Signalling => "try again; -v shows more",
         Step::Ice => {
@@ -97,4 +118,23 @@ pub(super) fn hint(step: Step) -> &'static str {
 /// The first of two lines must stay one.
 fn one_line(text: &impl Display) -> String {
     text.to_string().replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_recommended_only_where_it_would_help() {
+        for (remedy, names_turn) in [
+            (Some(Remedy::StunServer), true),
+            (Some(Remedy::TurnServer), true),
+            (Some(Remedy::CheckServers), true),
+            (Some(Remedy::CheckNetwork), false),
+            (Some(Remedy::CallAgain), false),
+            (None, false),
+        ] {
+            assert_eq!(hint(Step::Ice, remedy).contains("--turn"), names_turn, "{remedy:?}");
+        }
+    }
 }

@@ -87,17 +87,17 @@ async fn follow(
         }
         match timed.event {
             Event::Connected { .. } => connected = true,
-            Event::Ended { end: End::Failed { step }, reason } => {
-                return Err(Failure::at(step, reason, hint(step)));
+            Event::Ended { end: End::Failed { step }, reason, remedy } => {
+                return Err(Failure::at(step, reason, hint(step, remedy)));
             }
             Event::Ended { .. } if connected => return Ok(()),
             Event::Ended { reason, .. } => {
-                return Err(Failure::at(Step::Signalling, reason, hint(Step::Signalling)));
+                return Err(Failure::at(Step::Signalling, reason, hint(Step::Signalling, None)));
             }
             _ => {}
         }
     }
-    Err(Failure::at(Step::Signalling, "the driver ended", hint(Step::Signalling)))
+    Err(Failure::at(Step::Signalling, "the driver ended", hint(Step::Signalling, None)))
 }
 
 /// What a person is told of an event.

@@ -92,9 +92,9 @@ async fn follow(
                 connected = true;
                 person.controls.explain(show, calls);
             }
-            Event::Ended { reason, end } if current == Some(call) => {
+            Event::Ended { reason, end, remedy } if current == Some(call) => {
                 show.wipe();
-                return verdict(Ended { end, reason, connected });
+                return verdict(Ended { end, reason, remedy, connected });
             }
             _ => {}
         }

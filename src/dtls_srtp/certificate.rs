@@ -113,6 +113,15 @@ pub enum CertificateKind {
     Rsa,
 }
 
+impl fmt::Display for CertificateKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ecdsa => "ECDSA",
+            Self::Rsa => "RSA",
+        })
+    }
+}
+
 /// A hash that fingerprints may use, weakest first. MD2, MD5 and SHA-1 are refused (rfc8122-5-2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HashAlgorithm {

@@ -22,7 +22,10 @@ pub enum Failure {
         sender: Sender,
     },
     /// We are the server, and the client's cipher suites don't go with our certificate.
-    #[error("no shared cipher")]
+    #[error("no shared cipher{}", match .client_insists_on {
+        Some(kind) => format!(": the other side insists on {kind} certificates"),
+        None => String::new(),
+    })]
     NoSharedCipher {
         /// The only kind of certificate that its suites are for.
         client_insists_on: Option<CertificateKind>,
@@ -31,7 +34,7 @@ pub enum Failure {
     #[error("no shared SRTP profile")]
     NoSharedProfile,
     /// The certificate is not the signalled one: somebody else answered (RFC 5763 section 5).
-    #[error("the certificate {shown} is not the signalled one")]
+    #[error("the other side's certificate ({shown}) is not the one that its description promised")]
     FingerprintMismatch {
         /// The one shown, by SHA-256.
         shown: Fingerprint,

@@ -101,6 +101,8 @@ pub struct Agent {
     renomination: bool,
     /// Where media goes, and whether it still may.
     consent: Option<Consent>,
+    /// The other side took it back (403).
+    consent_refused: bool,
 
     outgoing: VecDeque<Outgoing>,
     events: VecDeque<Event>,
@@ -146,6 +148,7 @@ impl Agent {
             rescue: Rescue::default(),
             renomination: false,
             consent: None,
+            consent_refused: false,
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
             datagram: Vec::with_capacity(256),

@@ -31,8 +31,8 @@ use super::pair::PairId;
 use crate::stun::TransactionId;
 use crate::time::Instant;
 
-/// How long an answer permits sending.
-pub(super) const EXPIRY: Duration = Duration::from_secs(30);
+/// How long an answer permits sending (RFC 7675 section 5.1).
+pub const EXPIRY: Duration = Duration::from_secs(30);
 /// Nothing heard for this long, two checks of either side: the connection is called disconnected.
 pub(super) const SILENCE: Duration = Duration::from_secs(10);
 /// Nothing heard for this long: a controlling side that checks several pairs has left this one.

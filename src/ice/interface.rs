@@ -279,6 +279,10 @@ pub struct Dropped {
     pub unknown_transactions: u64,
     /// Answers whose MESSAGE-INTEGRITY is wrong or missing.
     pub forged_responses: u64,
+    /// Those of them that say 401: the other side knows us by other credentials, or somebody makes it up.
+    pub refused_checks: u64,
+    /// Remote candidates with a name that has no address.
+    pub unresolved_candidates: u64,
     /// Answers from or to another address than the request's (RFC 8445 section 7.2.5.2.1).
     pub asymmetric_responses: u64,
     /// Binding indications (keepalives: nothing to do) and methods that are not ICE's.

@@ -54,6 +54,7 @@ mod state;
 
 pub use agent::{Agent, Arrival};
 pub use candidate::{COMPONENT, Candidate, Kind, PathId, TcpType, Transport, priority};
+pub use consent::EXPIRY as CONSENT_EXPIRY;
 pub use credentials::Credentials;
 pub use gather::RelaySocket;
 pub use interface::{

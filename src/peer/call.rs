@@ -7,9 +7,11 @@
 //! - `call/renegotiate.rs`: a running call is described anew.
 //! - `call/gathering.rs`: servers, their sockets, and what came of them.
 //! - `call/packets.rs`: packets and sound come and go.
+//! - `call/evidence.rs`: what was seen of a call that doesn't come about.
 //! - `call/life.rs`: what happens below, and what the call makes of it: events, figures, the end.
 
 mod describe;
+mod evidence;
 mod gathering;
 mod life;
 mod packets;
@@ -77,6 +79,10 @@ pub struct Peer {
     offer_due: Option<Instant>,
     /// Whether media still comes.
     vigil: Vigil,
+    /// Since when media is expected that has never come.
+    silent_since: Option<Instant>,
+    /// The pair that was selected last, in words.
+    in_use: Option<String>,
     /// When figures are due again.
     next_figures: Option<Instant>,
     told: Told,
@@ -91,6 +97,8 @@ struct Told {
     sent: bool,
     received: bool,
     played: bool,
+    /// That media is missing.
+    silence: bool,
 }
 
 /// What the world is asked to do with relays' sockets.
@@ -136,6 +144,8 @@ impl Peer {
             reflection: Microphone::Open,
             offer_due: None,
             vigil: Vigil::default(),
+            silent_since: None,
+            in_use: None,
             next_figures: None,
             told: Told::default(),
             figured: (0, 0),
@@ -300,6 +310,7 @@ impl Peer {
         self.check_farewell(now);
         self.check_open_offer(now);
         self.check_media(now);
+        self.check_silence(now);
         if self.phase != Phase::Ended && self.reports.is_due(now) {
             self.report(now, Leave::No);
         }
@@ -320,7 +331,7 @@ impl Peer {
         };
         let farewell = self.left.map(|left| left + FAREWELL);
         let own = [patience, farewell, self.offer_due, self.vigil.due(), self.next_figures];
-        let due = own.into_iter().chain([protocol, self.reports.timeout()]);
+        let due = own.into_iter().chain([protocol, self.reports.timeout(), self.silence_due()]);
         due.flatten().min()
     }
 }

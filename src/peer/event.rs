@@ -108,6 +108,9 @@ pub enum Event {
         /// Which kind of end.
         #[serde(flatten)]
         end: End,
+        /// What would help, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        remedy: Option<Remedy>,
     },
 }
 
@@ -256,6 +259,26 @@ pub enum End {
         /// The layer that could not go on.
         step: Step,
     },
+}
+
+/// What would help a call that failed, as far as the evidence goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// A STUN server, which tells a side its address on the internet.
+    StunServer,
+    /// A TURN server, which passes packets on where nothing else does.
+    TurnServer,
+    /// The servers that were given are not of the help that they should be.
+    CheckServers,
+    /// Something stops UDP.
+    OpenFirewall,
+    /// A cable, a network, or the other side is gone.
+    CheckNetwork,
+    /// Names of a local network can be looked up only there.
+    SameNetwork,
+    /// The descriptions don't belong together.
+    CallAgain,
 }
 
 /// The layer at which a call fails.

@@ -45,6 +45,7 @@ pub mod event;
 mod interface;
 mod negotiate;
 mod outbox;
+mod reason;
 mod receive;
 mod report;
 pub mod router;

@@ -29,6 +29,8 @@ pub(super) struct Reports {
     pub(super) round_trips: u64,
     /// Packets of theirs that ask for lost ones again, in vain: sound is not sent twice.
     pub(super) nacks: u64,
+    /// Packets of sound that the other side says it has sent; none before its first report.
+    pub(super) they_sent: Option<u32>,
     /// Datagrams that were no RTCP inside.
     pub(super) malformed: u64,
 }
@@ -68,6 +70,7 @@ impl Reports {
             total_round_trip: Duration::ZERO,
             round_trips: 0,
             nacks: 0,
+            they_sent: None,
             malformed: 0,
         }
     }
@@ -153,10 +156,12 @@ impl Reports {
         for packet in compound.packets() {
             match packet {
                 Packet::SenderReport(report) => {
+                    self.they_sent = Some(report.info.packets);
                     receiver.sender_report(now, report.ssrc, report.info);
                     report.blocks().for_each(|block| self.block((now, ntp), block, sender));
                 }
                 Packet::ReceiverReport(report) => {
+                    self.they_sent.get_or_insert(0);
                     report.blocks().for_each(|block| self.block((now, ntp), block, sender));
                 }
                 Packet::Goodbye(bye) => {

@@ -14,7 +14,11 @@ use crate::ice::{PathId, RelayEnd, RelayReason, Server};
 
 /// The servers that were configured, by their place in the configuration.
 #[derive(Debug)]
-pub(super) struct Servers(Vec<State>);
+pub(super) struct Servers {
+    list: Vec<State>,
+    /// What was told of STUN servers that do not answer.
+    silent: Vec<String>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -39,31 +43,33 @@ pub(super) enum Next {
 /// Sockets that are opened to one server in a call: the first, three for the port's sake, and a few for
 /// servers that were restarted or sent us on.
 const MOST_SOCKETS: usize = 8;
+/// Silent STUN servers that are told of when a call fails.
+const MOST_SILENT: usize = 4;
 
 impl Servers {
     pub(super) fn new(servers: &[Server]) -> Self {
         let state =
             |server: &Server| State { server: server.clone(), sockets: Vec::new(), failure: None };
-        Self(servers.iter().map(state).collect())
+        Self { list: servers.iter().map(state).collect(), silent: Vec::new() }
     }
 
     /// A socket to the server at this place.
     pub(super) fn connected(&mut self, place: usize, path: PathId, addr: SocketAddr) {
-        if let Some(state) = self.0.get_mut(place) {
+        if let Some(state) = self.list.get_mut(place) {
             state.sockets.push((path, addr));
         }
     }
 
     /// The server at this place can't be reached. Says how to tell it.
     pub(super) fn unreachable(&mut self, place: usize, why: &str) -> Option<String> {
-        Some(self.0.get_mut(place)?.fail(why))
+        Some(self.list.get_mut(place)?.fail(why))
     }
 
     /// An allocation is no more, or never was.
     pub(super) fn ended(&mut self, path: PathId, ended: RelayEnd) -> Next {
         let of_path = |state: &State| state.sockets.iter().any(|(known, _)| *known == path);
-        let Some(place) = self.0.iter().position(of_path) else { return Next::Nothing };
-        let Some(state) = self.0.get_mut(place) else { return Next::Nothing };
+        let Some(place) = self.list.iter().position(of_path) else { return Next::Nothing };
+        let Some(state) = self.list.get_mut(place) else { return Next::Nothing };
         let Some((_, addr)) = state.sockets.last().copied() else { return Next::Nothing };
         let again = match &ended {
             RelayEnd::Closed => return Next::Nothing,
@@ -80,10 +86,20 @@ impl Servers {
         }
     }
 
-    /// Why none of the TURN servers helps; none if there are none, or one may help.
-    pub(super) fn why_no_relay(&self) -> Option<String> {
-        let failures: Vec<&str> =
-            self.0.iter().filter_map(|state| state.failure.as_deref()).collect();
+    /// A STUN server does not answer. Says how to tell it.
+    pub(super) fn silent(&mut self, addr: SocketAddr) -> String {
+        let told = format!("the STUN server {addr} does not answer");
+        if self.silent.len() < MOST_SILENT && !self.silent.contains(&told) {
+            self.silent.push(told.clone());
+        }
+        told
+    }
+
+    /// What is wrong with the servers that are of no use; none if nothing is.
+    pub(super) fn why_no_help(&self) -> Option<String> {
+        let failed = self.list.iter().filter_map(|state| state.failure.as_deref());
+        let silent = self.silent.iter().map(String::as_str);
+        let failures: Vec<&str> = failed.chain(silent).collect();
         (!failures.is_empty()).then(|| failures.join("; "))
     }
 }
@@ -158,7 +174,7 @@ mod tests {
         servers.connected(0, PathId(11), other);
         let back = servers.ended(PathId(11), alternate("203.0.113.9:3478"));
         assert!(matches!(back, Next::Warn(_)), "{back:?}");
-        assert!(servers.why_no_relay().is_some_and(|why| why.starts_with("turn:relay.example")));
+        assert!(servers.why_no_help().is_some_and(|why| why.starts_with("turn:relay.example")));
     }
 
     #[test]
@@ -194,7 +210,7 @@ mod tests {
         let mut servers = servers("turn:relay.example");
         let Next::Warn(told) = servers.ended(PathId(10), refused(486)) else { panic!() };
         assert!(told.starts_with("turn:relay.example:3478?transport=udp: this user has"), "{told}");
-        assert_eq!(servers.why_no_relay(), Some(told));
+        assert_eq!(servers.why_no_help(), Some(told));
         assert_eq!(servers.ended(PathId(99), refused(486)), Next::Nothing, "not one of ours");
     }
 }

@@ -40,6 +40,8 @@ pub(super) struct Transport {
     timeouts: [Option<Instant>; 2],
     pub(super) counters: Counters,
     pub(super) traffic: Traffic,
+    /// Datagrams of DTLS that came.
+    pub(super) dtls_received: u64,
     /// Pairs selected so far.
     pub(super) selections: u64,
 }
@@ -112,6 +114,7 @@ impl Transport {
             timeouts: [None; 2],
             counters: Counters::default(),
             traffic: Traffic::default(),
+            dtls_received: 0,
             selections: 0,
         }
     }
@@ -160,6 +163,7 @@ impl Transport {
     /// A datagram whose first byte says DTLS.
     pub(super) fn receive_dtls(&mut self, now: Instant, bytes: &[u8]) {
         self.traffic.received(now, bytes.len());
+        self.dtls_received += 1;
         match &mut self.handshake {
             Some(handshake) => handshake.handle_input(now, DtlsInput::Datagram(bytes)),
             None => {

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn a_line_starts_with_time_event_and_call() {
-        let event = Event::Ended { reason: "gone".into(), end: End::Failed { step: Step::Ice } };
+        let end = End::Failed { step: Step::Ice };
+        let event = Event::Ended { reason: "gone".into(), end, remedy: None };
         assert_eq!(
             line(Instant::from_micros(1_204_500), Some("AAAA"), &event),
             r#"{"t":1.2045,"event":"ended","call":"AAAA","reason":"gone","end":"failed","step":"ice"}"#

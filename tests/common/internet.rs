@@ -430,7 +430,7 @@ impl Host {
     /// How it ended, and when; none while it goes on.
     pub fn ended(&self) -> Option<(Instant, End, &str)> {
         self.events.iter().find_map(|(at, event)| match event {
-            Event::Ended { reason, end } => Some((*at, *end, reason.as_str())),
+            Event::Ended { reason, end, .. } => Some((*at, *end, reason.as_str())),
             _ => None,
         })
     }

@@ -190,7 +190,8 @@ test("no way through says what was tried", () => {
   const without = words.noWay({ local: ["host", "host", "srflx"], remote: [] });
   assert.match(without.advice, /browser: 2 own, 1 seen from outside; of halloo: none/);
   assert.match(without.advice, /TURN server is needed/);
-  assert.doesNotMatch(words.noWay({ local: ["relay"], remote: ["host"] }).advice, /TURN/);
+  assert.doesNotMatch(words.noWay({ local: ["relay"], remote: ["host"] }).advice, /TURN|halloo says/);
+  assert.match(words.noWay({ local: [], remote: [] }, "no way").advice, /halloo says: no way\.$/);
 });
 
 test("each end and each hold is told apart", () => {

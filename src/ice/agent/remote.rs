@@ -135,6 +135,8 @@ impl Agent {
             } else if let Some(ip) = addr {
                 candidate.addr.set_ip(ip);
                 self.add_remote(candidate);
+            } else {
+                self.dropped.unresolved_candidates += 1;
             }
         }
     }

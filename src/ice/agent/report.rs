@@ -63,6 +63,19 @@ impl Agent {
         self.remotes.iter()
     }
 
+    /// How many candidates of theirs are names without an address, or of which it isn't known yet.
+    #[must_use]
+    pub fn hidden_candidates(&self) -> usize {
+        let unresolved = usize::try_from(self.dropped.unresolved_candidates).unwrap_or(usize::MAX);
+        self.names.len().saturating_add(unresolved)
+    }
+
+    /// Whether consent ended because the other side took it back (RFC 7675 section 5.2), and not by silence.
+    #[must_use]
+    pub fn was_consent_refused(&self) -> bool {
+        self.consent_refused
+    }
+
     /// Whether all candidates of ours are known.
     #[must_use]
     pub fn has_gathered(&self) -> bool {

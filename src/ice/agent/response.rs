@@ -18,6 +18,8 @@ use crate::stun::{Class, Message, TransactionId};
 
 /// RFC 8445 section 7.2.5.1.
 pub(super) const ROLE_CONFLICT: u16 = 487;
+/// RFC 8445 section 7.3, by RFC 8489 section 9.1.3: their user name or password is not ours.
+const UNAUTHENTICATED: u16 = 401;
 /// RFC 7675 section 5.2.
 pub(super) const FORBIDDEN: u16 = 403;
 
@@ -41,6 +43,7 @@ impl Agent {
         let remote = self.session_numbered(session).and_then(|session| session.remote.as_ref());
         if remote.is_none_or(|remote| message.verify_integrity(&remote.key).is_err()) {
             self.dropped.forged_responses += 1;
+            self.dropped.refused_checks += u64::from(is_error(message, UNAUTHENTICATED));
             return;
         }
         let symmetric = (path, from) == (sent_by, sent_to);
@@ -181,6 +184,7 @@ impl Agent {
             if is_error(message, ROLE_CONFLICT) {
                 self.give_way(self.role);
             } else if is_error(message, FORBIDDEN) {
+                self.consent_refused = true;
                 self.on_consent_lost();
             }
             return;

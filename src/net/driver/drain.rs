@@ -49,7 +49,9 @@ impl Driver {
     pub(super) fn tell(&mut self, now: Instant, key: CallKey, event: Event) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let event = match (event, call.verdict.take()) {
-            (Event::Ended { .. }, Some((end, reason))) => Event::Ended { end, reason },
+            (Event::Ended { .. }, Some((end, reason))) => {
+                Event::Ended { end, reason, remedy: None }
+            }
             (event, verdict) => {
                 call.verdict = verdict;
                 event

@@ -149,7 +149,7 @@ impl Driver {
             let _gone = decided.send(Err(refusal));
         }
         call.verdict = None;
-        self.tell(now, key, Event::Ended { reason, end });
+        self.tell(now, key, Event::Ended { reason, end, remedy: None });
     }
 
     fn ringing(&mut self, id: CallId) -> Result<(CallKey, &mut Call), Refusal> {

@@ -83,7 +83,7 @@ impl Story {
     /// How it ended.
     pub(super) fn end(&self) -> Option<(End, String)> {
         self.held.iter().rev().chain(self.told.iter().rev()).find_map(|timed| match &timed.event {
-            Event::Ended { reason, end } => Some((*end, reason.clone())),
+            Event::Ended { reason, end, .. } => Some((*end, reason.clone())),
             _ => None,
         })
     }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn from_connected_on_everything_waits_for_the_words_and_keeps_its_order() {
         let words = Phrase::of(&[1; 32], &[2; 32]).unwrap();
-        let ended = || Event::Ended { reason: "so".into(), end: End::HungUp };
+        let ended = || Event::Ended { reason: "so".into(), end: End::HungUp, remedy: None };
         let mut story = Story::default();
         story.await_words();
         assert!(story.add(at(1, Event::Answered)).is_some(), "before it is connected");

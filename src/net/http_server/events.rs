@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn ended() -> TimedEvent {
-        timed(Event::Ended { reason: "so".into(), end: End::HungUp })
+        timed(Event::Ended { reason: "so".into(), end: End::HungUp, remedy: None })
     }
 
     /// A follower of call 1, and the other ends.

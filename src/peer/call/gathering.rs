@@ -6,6 +6,7 @@ use super::{Chore, Peer};
 use crate::ice::{self, PathId, RelayEnd, RelaySocket, Role, ServerTransport};
 use crate::peer::event::{End, Event, GatheringState, Step};
 use crate::peer::negotiate::NegotiateError;
+use crate::peer::reason;
 use crate::peer::servers::Next;
 use crate::sdp::Description;
 use crate::time::Instant;
@@ -59,7 +60,7 @@ impl Peer {
     }
 
     pub(super) fn server_silent(&mut self, addr: SocketAddr) {
-        let text = format!("the STUN server {addr} does not answer");
+        let text = self.servers.silent(addr);
         self.events.push_back(Event::Warning { text });
     }
 
@@ -79,9 +80,8 @@ impl Peer {
         let has_none = agent.is_some_and(|agent| agent.local_candidates().is_empty());
         let is_waiting = self.chores.iter().any(|chore| matches!(chore, Chore::Open { .. }));
         if self.config.policy == ice::Policy::Relay && has_none && !is_waiting {
-            let why = self.servers.why_no_relay().unwrap_or_else(|| "no TURN server".to_owned());
-            let reason = format!("only relays may be used, and there is none: {why}");
-            self.end(now, End::Failed { step: Step::Ice }, &reason);
+            let reason = reason::no_relay(self.servers.why_no_help());
+            self.end(now, End::Failed { step: Step::Ice }, reason);
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::phase::{Phase, Signal};
-use super::{FIGURES_EVERY, Peer};
-use crate::dtls_srtp::HashAlgorithm;
+use super::{FIGURES_EVERY, Peer, evidence};
+use crate::dtls_srtp::{Failure, HashAlgorithm};
 use crate::ice;
 use crate::peer::event::{
     DtlsAgreed, DtlsState, End, Event, Figures, IceState, MediaFirst, Side, Step,
 };
+use crate::peer::reason::Reason;
 use crate::peer::report::Leave;
 use crate::peer::translate;
 use crate::peer::transport::Happened;
@@ -45,8 +46,11 @@ impl Peer {
             }
             Happened::Failed(failure) => {
                 self.tell_dtls(DtlsState::Failed);
-                let reason = format!("the DTLS handshake failed: {failure}");
-                self.end(now, End::Failed { step: Step::Dtls }, &reason);
+                let reason = match failure {
+                    Failure::NoAnswer => self.why_no_keys(),
+                    other => Reason::new(format!("the DTLS handshake failed: {other}"), None),
+                };
+                self.end(now, End::Failed { step: Step::Dtls }, reason);
             }
         }
     }
@@ -56,8 +60,8 @@ impl Peer {
             ice::Event::State(state) => {
                 self.events.push_back(Event::Ice { state: ice_state(state) });
                 if state == ice::State::Failed {
-                    let reason = self.no_way_through();
-                    self.end(now, End::Failed { step: Step::Ice }, &reason);
+                    let reason = self.why_no_pair();
+                    self.end(now, End::Failed { step: Step::Ice }, reason);
                 }
             }
             ice::Event::LocalCandidate(candidate) => {
@@ -66,6 +70,7 @@ impl Peer {
                 self.events.push_back(Event::Candidate { side: Side::Local, candidate });
             }
             ice::Event::SelectedPair(pair) => {
+                self.in_use = Some(evidence::selected_text(&pair));
                 self.events.push_back(Event::Pair {
                     local: translate::candidate_text(&self.negotiation.candidate_line(&pair.local)),
                     remote: translate::candidate_text(
@@ -76,7 +81,7 @@ impl Peer {
                 self.check_connected(now);
             }
             ice::Event::ConsentLost => {
-                let reason = "the other side has not answered for 30 s";
+                let reason = self.why_consent_is_lost();
                 self.end(now, End::Failed { step: Step::Ice }, reason);
             }
             ice::Event::NameToResolve(name) => self.names.push_back(name),
@@ -142,11 +147,11 @@ impl Peer {
         }
         let has_pair = self.transport.as_ref().is_some_and(|t| t.agent.send_pair().is_some());
         let (step, reason) = if has_pair {
-            (Step::Dtls, "the DTLS handshake did not end in time".to_owned())
+            (Step::Dtls, self.why_no_keys())
         } else {
-            (Step::Ice, self.no_way_through())
+            (Step::Ice, self.why_no_pair())
         };
-        self.end(now, End::Failed { step }, &reason);
+        self.end(now, End::Failed { step }, reason);
     }
 
     /// Tells the other side, then ends.
@@ -165,7 +170,7 @@ impl Peer {
     }
 
     /// Over. [`Event::Ended`] is the last that is told.
-    pub(super) fn end(&mut self, now: Instant, end: End, reason: &str) {
+    pub(super) fn end(&mut self, now: Instant, end: End, reason: impl Into<Reason>) {
         if self.phase == Phase::Ended {
             return;
         }
@@ -181,27 +186,8 @@ impl Peer {
                 self.events.push_back(Event::Ice { state: ice_state(state) });
             }
         }
-        self.events.push_back(Event::Ended { reason: reason.to_owned(), end });
-    }
-
-    /// How many pairs were tried in vain.
-    fn no_way_through(&self) -> String {
-        let agent = self.transport.as_ref().map(|transport| &transport.agent);
-        let Some(agent) = agent.filter(|agent| agent.remote_credentials().is_some()) else {
-            return "the other side's description did not come".to_owned();
-        };
-        let checked = agent.pairs().filter(|pair| pair.figures.requests_sent > 0).count();
-        let tried = match checked {
-            0 => {
-                "no way through: neither side named an address that the other could try".to_owned()
-            }
-            1 => "no way through: the one pair of addresses did not answer".to_owned(),
-            many => format!("no way through: {many} pairs of addresses were tried, none answered"),
-        };
-        match self.servers.why_no_relay() {
-            Some(why) => format!("{tried}; {why}"),
-            None => tried,
-        }
+        let Reason { sentence: reason, remedy } = reason.into();
+        self.events.push_back(Event::Ended { reason, end, remedy });
     }
 
     fn tell_dtls(&mut self, state: DtlsState) {

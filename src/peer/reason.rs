@@ -1,0 +1,430 @@
+//! Why there is no call, from what was seen: facts in, a sentence and what would help out.
+//!
+//! ```text
+//! "no way through: 4 pairs of addresses were checked (2 host-host, 2 host-srflx), none answered; both sides
+//!  are behind NATs, and that of the other side seems to give every destination another port (symmetric):
+//!  a TURN server is needed (--turn)"
+//! ```
+//! What was tried comes first, then what that suggests, then what a person can do. A sentence claims no more
+//! than its evidence: whoever is silent may be switched off, too. Kinds of addresses have the names of
+//! `a=candidate` lines; our own addresses are not in it, for the other side may read it.
+//!
+//! Facts come from `call/evidence.rs`. Read next: that.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::ice::Kind;
+use crate::peer::event::Remedy;
+
+/// Why, and what would help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reason {
+    pub(super) sentence: String,
+    pub(super) remedy: Option<Remedy>,
+}
+
+/// How a side stands in the network, as far as its candidates tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It named no address.
+    #[default]
+    Nowhere,
+    /// It named addresses of a local network alone.
+    Private,
+    /// A server sees it as another address than it has.
+    BehindNat,
+    /// The same, and its NAT was seen to give one socket several ports.
+    BehindSymmetricNat,
+    /// It has an address of the internet.
+    Public,
+}
+
+/// What is known when no pair of addresses has worked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NoPair {
+    /// Of each pair that was checked: our kind, theirs.
+    pub(super) checked: Vec<(Kind, Kind)>,
+    pub(super) ours: Place,
+    pub(super) theirs: Place,
+    /// Candidates of theirs that are names, and whose address nobody knows.
+    pub(super) hidden: usize,
+    /// Genuine checks of theirs.
+    pub(super) came_in: u64,
+    /// Checks of ours that were answered 401.
+    pub(super) refused_by_them: u64,
+    /// Checks of theirs that we answered 401.
+    pub(super) refused_by_us: u64,
+    /// What went wrong with our STUN and TURN servers.
+    pub(super) servers: Option<String>,
+}
+
+/// The answer never came.
+pub(super) fn no_description() -> Reason {
+    Reason::new("the other side's description did not come", None)
+}
+
+/// ICE has failed.
+pub(super) fn no_pair(facts: &NoPair) -> Reason {
+    let (suggests, remedy) = match facts.checked.is_empty() {
+        true => unpaired(facts),
+        false => unanswered(facts),
+    };
+    let mut sentence = String::from("no way through: ");
+    if !facts.checked.is_empty() {
+        sentence.push_str(&tried(&facts.checked));
+        sentence.push_str("; ");
+    }
+    sentence.push_str(&suggests);
+    let Some(servers) = &facts.servers else { return Reason::new(sentence, Some(remedy)) };
+    // A server that was given and does not help is nearer at hand than another one.
+    let remedy = match remedy {
+        Remedy::StunServer | Remedy::TurnServer => Remedy::CheckServers,
+        other => other,
+    };
+    Reason::new(format!("{sentence}; {servers}"), Some(remedy))
+}
+
+/// Only relays may be used, and we have none.
+pub(super) fn no_relay(servers: Option<String>) -> Reason {
+    match servers {
+        Some(why) => Reason::new(
+            format!("only relays may be used, and there is none: {why}"),
+            Some(Remedy::CheckServers),
+        ),
+        None => Reason::new(
+            "only relays may be used, and no TURN server was given (--turn)",
+            Some(Remedy::TurnServer),
+        ),
+    }
+}
+
+/// There was a pair, and then there was none.
+pub(super) fn consent_lost(consent: Consent, pair: Option<&str>) -> Reason {
+    let by = pair.map(|pair| format!(" by the pair {pair}")).unwrap_or_default();
+    match consent {
+        Consent::Expired(after) => Reason::new(
+            format!("the other side has not answered for {} s{by}", after.as_secs()),
+            Some(Remedy::CheckNetwork),
+        ),
+        Consent::Refused => Reason::new(
+            format!("the other side does not want our packets any more (403){by}"),
+            Some(Remedy::CallAgain),
+        ),
+    }
+}
+
+/// How consent ended (RFC 7675).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Consent {
+    /// Nobody answered for so long.
+    Expired(Duration),
+    /// The other side took it back.
+    Refused,
+}
+
+/// A pair works, and there are no keys after all that time.
+pub(super) fn no_keys(waited: Duration, dtls_came: u64, pair: Option<&str>) -> Reason {
+    let by = pair.map(|pair| format!(" by the pair {pair}")).unwrap_or_default();
+    let seconds = waited.as_secs();
+    let what = match dtls_came {
+        0 => format!("no DTLS packet came within {seconds} s{by}, though checks were answered"),
+        1 => format!("one DTLS packet came{by}, and no more within {seconds} s"),
+        many => format!("{many} DTLS packets came{by}, and no end within {seconds} s"),
+    };
+    Reason::new(format!("the DTLS handshake failed: no answer: {what}"), None)
+}
+
+/// What is known when the call is connected, and nothing can be heard.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NoMedia {
+    /// How many packets the other side says that it has sent; none if it has not reported.
+    pub(super) they_sent: Option<u32>,
+    /// Sealed packets that could not be opened.
+    pub(super) unopened: u64,
+    /// Authentic packets of formats that nobody agreed to, or of other sections.
+    pub(super) unknown: u64,
+}
+
+/// Connected, and no sound: what a person is warned of.
+pub(super) fn no_media(waited: Duration, facts: NoMedia) -> String {
+    let why = match facts {
+        NoMedia { unknown: packets @ 1.., .. } => {
+            format!("{packets} packets came in a format that was not agreed on")
+        }
+        NoMedia { unopened: packets @ 1.., .. } => {
+            format!("{packets} packets came that our keys do not open")
+        }
+        NoMedia { they_sent: Some(packets @ 1..), .. } => {
+            format!("the other side says that it has sent {packets} packets: they get lost")
+        }
+        NoMedia { they_sent: Some(0), .. } => {
+            "the other side says that it has sent none: is its microphone on?".to_owned()
+        }
+        NoMedia { they_sent: None, .. } => "the other side has not even sent a report".to_owned(),
+    };
+    format!("connected, but nothing has arrived for {} s: {why}", waited.as_secs())
+}
+
+impl Reason {
+    pub(super) fn new(sentence: impl Into<String>, remedy: Option<Remedy>) -> Self {
+        Self { sentence: sentence.into(), remedy }
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(sentence: &str) -> Self {
+        Self::new(sentence, None)
+    }
+}
+
+/// No check could be sent at all.
+fn unpaired(facts: &NoPair) -> (String, Remedy) {
+    let (what, remedy) = match (facts.ours, facts.theirs, facts.hidden) {
+        (Place::Nowhere, Place::Nowhere, 0) => {
+            ("neither side named an address that the other could try", Remedy::CheckNetwork)
+        }
+        (Place::Nowhere, ..) => ("this side has no address to call from", Remedy::CheckNetwork),
+        (_, Place::Nowhere, 0) => ("the other side named no address", Remedy::CheckNetwork),
+        (_, Place::Nowhere, names) => {
+            let told = match names {
+                1 => "a hidden one (.local), which".to_owned(),
+                many => format!("{many} hidden ones (.local), which"),
+            };
+            let told = format!("as its address the other side named only {told} nobody here knows");
+            return (told, Remedy::SameNetwork);
+        }
+        _ => ("no address of this side goes with one of the other side's", Remedy::TurnServer),
+    };
+    (what.to_owned(), remedy)
+}
+
+/// Checks left, and no answer proved anything.
+fn unanswered(facts: &NoPair) -> (String, Remedy) {
+    if facts.refused_by_them > 0 {
+        let times = times(facts.refused_by_them);
+        let told = format!(
+            "the other side refused our credentials{times} (401): it has another description of us"
+        );
+        return (told, Remedy::CallAgain);
+    }
+    if facts.refused_by_us > 0 && facts.came_in == 0 {
+        let times = times(facts.refused_by_us);
+        let told = format!(
+            "checks came in with wrong credentials{times} (401): they belong to another description"
+        );
+        return (told, Remedy::CallAgain);
+    }
+    if facts.came_in > 0 {
+        let told = "checks of the other side came in, so packets pass in one direction only";
+        return (told.to_owned(), Remedy::OpenFirewall);
+    }
+    let relays = |side: fn(&(Kind, Kind)) -> Kind| facts.checked.iter().map(side);
+    let ours = relays(|(ours, _)| *ours).any(|kind| kind == Kind::Relayed);
+    let theirs = relays(|(_, theirs)| *theirs).any(|kind| kind == Kind::Relayed);
+    if ours || theirs {
+        let whose = match (ours, theirs) {
+            (true, true) => "both sides had a relay",
+            (true, false) => "this side had a relay",
+            _ => "the other side had a relay",
+        };
+        let told = format!("{whose}, and even that did not help: is the other side there?");
+        return (told, Remedy::OpenFirewall);
+    }
+    without_relay(facts.ours, facts.theirs)
+}
+
+/// What the two places suggest, where no relay was at hand.
+fn without_relay(ours: Place, theirs: Place) -> (String, Remedy) {
+    use Place::{BehindNat, BehindSymmetricNat, Private, Public};
+    const NEEDED: &str = "a TURN server is needed (--turn)";
+    let symmetric =
+        |whose: &str| format!("{whose} to give every destination another port (symmetric)");
+    match (ours, theirs) {
+        (Public, _) | (_, Public) => {
+            let whose = if theirs == Public { "the other side" } else { "this side" };
+            let told = format!(
+                "{whose} has a public address, so probably a firewall stops UDP: open it, or {NEEDED}"
+            );
+            (told, Remedy::OpenFirewall)
+        }
+        (Private, _) | (_, Private) => {
+            let whose = match (ours, theirs) {
+                (Private, Private) => "both sides know only their addresses",
+                (Private, _) => "this side knows only its addresses",
+                _ => "the other side knows only its addresses",
+            };
+            let told = format!(
+                "{whose} in the local network: from another one a STUN server is needed (--stun), \
+                 or a TURN server (--turn)"
+            );
+            (told, Remedy::StunServer)
+        }
+        (BehindNat | BehindSymmetricNat, BehindNat | BehindSymmetricNat) => {
+            let which = match (ours == BehindSymmetricNat, theirs == BehindSymmetricNat) {
+                (true, true) => symmetric("both seem"),
+                (true, false) => symmetric("that of this side seems"),
+                (false, true) => symmetric("that of the other side seems"),
+                (false, false) => format!("{}, or UDP is blocked", symmetric("one of them seems")),
+            };
+            (format!("both sides are behind NATs, and {which}: {NEEDED}"), Remedy::TurnServer)
+        }
+        _ => (NEEDED.to_owned(), Remedy::TurnServer),
+    }
+}
+
+/// How many pairs, and of which kinds, in the order in which they were given.
+fn tried(checked: &[(Kind, Kind)]) -> String {
+    let mut kinds: Vec<((Kind, Kind), usize)> = Vec::new();
+    for pair in checked {
+        match kinds.iter_mut().find(|(known, _)| known == pair) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((*pair, 1)),
+        }
+    }
+    let name = |(ours, theirs): (Kind, Kind)| format!("{}-{}", ours.name(), theirs.name());
+    if let ([_], [(pair, _)]) = (checked, kinds.as_slice()) {
+        return format!("the one pair of addresses ({}) did not answer", name(*pair));
+    }
+    let mut listed = String::new();
+    for (place, (pair, count)) in kinds.iter().enumerate() {
+        let comma = if place == 0 { "" } else { ", " };
+        let _never_fails = write!(listed, "{comma}{count} {}", name(*pair));
+    }
+    format!("{} pairs of addresses were checked ({listed}), none answered", checked.len())
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { String::new() } else { format!(" {count} times") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Kind::{Host, Relayed, ServerReflexive};
+    use Place::{BehindNat, BehindSymmetricNat, Nowhere, Private, Public};
+
+    fn of(checked: &[(Kind, Kind)], ours: Place, theirs: Place) -> NoPair {
+        NoPair { checked: checked.to_vec(), ours, theirs, ..NoPair::default() }
+    }
+
+    #[test]
+    fn what_was_tried_is_counted_by_kind() {
+        assert_eq!(tried(&[(Host, Host)]), "the one pair of addresses (host-host) did not answer");
+        let many = [(Host, ServerReflexive), (Host, Host), (Host, ServerReflexive)];
+        assert_eq!(
+            tried(&many),
+            "3 pairs of addresses were checked (2 host-srflx, 1 host-host), none answered"
+        );
+    }
+
+    #[test]
+    fn the_places_of_both_suggest_what_is_in_the_way() {
+        let reflexive = [(Host, ServerReflexive)];
+        for (ours, theirs, says, remedy) in [
+            (BehindSymmetricNat, BehindSymmetricNat, "both seem to give", Remedy::TurnServer),
+            (BehindSymmetricNat, BehindNat, "that of this side seems", Remedy::TurnServer),
+            (BehindNat, BehindSymmetricNat, "that of the other side seems", Remedy::TurnServer),
+            (BehindNat, BehindNat, "or UDP is blocked: a TURN", Remedy::TurnServer),
+            (Private, BehindNat, "this side knows only its addresses", Remedy::StunServer),
+            (BehindNat, Private, "the other side knows only its addresses", Remedy::StunServer),
+            (Private, Private, "both sides know only their addresses", Remedy::StunServer),
+            (Private, Public, "the other side has a public address", Remedy::OpenFirewall),
+            (Public, Private, "this side has a public address", Remedy::OpenFirewall),
+        ] {
+            let reason = no_pair(&of(&reflexive, ours, theirs));
+            assert!(reason.sentence.contains(says), "{ours:?}, {theirs:?}: {}", reason.sentence);
+            assert_eq!(reason.remedy, Some(remedy), "{ours:?}, {theirs:?}");
+        }
+    }
+
+    #[test]
+    fn where_a_relay_was_checked_no_relay_is_asked_for() {
+        for (pair, whose) in [
+            ((Relayed, Host), "this side had"),
+            ((Host, Relayed), "the other side had"),
+            ((Relayed, Relayed), "both sides had"),
+        ] {
+            let reason = no_pair(&of(&[pair], BehindNat, BehindSymmetricNat));
+            assert!(reason.sentence.contains(whose), "{}", reason.sentence);
+            assert!(!reason.sentence.contains("--turn"), "{}", reason.sentence);
+            assert_eq!(reason.remedy, Some(Remedy::OpenFirewall));
+        }
+    }
+
+    #[test]
+    fn refused_checks_outweigh_any_guess_about_nats() {
+        let base = of(&[(Host, Host)], Private, Private);
+        let by_them = no_pair(&NoPair { refused_by_them: 7, refused_by_us: 3, ..base.clone() });
+        assert!(by_them.sentence.contains("refused our credentials 7 times (401)"), "{by_them:?}");
+        let by_us = no_pair(&NoPair { refused_by_us: 3, ..base.clone() });
+        assert!(by_us.sentence.contains("wrong credentials 3 times (401)"), "{by_us:?}");
+        for reason in [by_them, by_us] {
+            assert_eq!(reason.remedy, Some(Remedy::CallAgain));
+        }
+        let stranger = no_pair(&NoPair { refused_by_us: 3, came_in: 5, ..base });
+        assert!(stranger.sentence.contains("in one direction only"), "{stranger:?}");
+    }
+
+    #[test]
+    fn without_a_pair_it_is_told_whose_addresses_are_missing() {
+        let named = |ours, theirs, hidden| {
+            let reason = no_pair(&NoPair { hidden, ..of(&[], ours, theirs) });
+            (reason.sentence, reason.remedy)
+        };
+        for (ours, theirs, hidden, says) in [
+            (Nowhere, Nowhere, 0, "neither side named an address"),
+            (Nowhere, Public, 0, "this side has no address"),
+            (Private, Nowhere, 0, "the other side named no address"),
+            (Private, Nowhere, 1, "only a hidden one (.local)"),
+            (Private, Nowhere, 2, "only 2 hidden ones (.local)"),
+            (Private, Private, 0, "no address of this side goes with"),
+        ] {
+            let (sentence, remedy) = named(ours, theirs, hidden);
+            assert!(sentence.contains(says), "{sentence}");
+            assert_eq!(remedy == Some(Remedy::SameNetwork), hidden > 0, "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_failed_is_named_and_is_what_to_look_at() {
+        let servers = Some("turn:relay.example: the server refuses this user (401)".to_owned());
+        let facts = of(&[(Host, ServerReflexive)], BehindNat, BehindNat);
+        let reason = no_pair(&NoPair { servers: servers.clone(), ..facts });
+        assert!(reason.sentence.ends_with("refuses this user (401)"), "{reason:?}");
+        assert_eq!(reason.remedy, Some(Remedy::CheckServers));
+        assert_eq!(no_relay(servers).remedy, Some(Remedy::CheckServers));
+        assert_eq!(no_relay(None).remedy, Some(Remedy::TurnServer));
+    }
+
+    #[test]
+    fn silence_after_connecting_is_told_with_what_the_other_side_says_about_it() {
+        let told = |they_sent, unopened, unknown| {
+            no_media(Duration::from_secs(5), NoMedia { they_sent, unopened, unknown })
+        };
+        assert!(told(None, 0, 0).starts_with("connected, but nothing has arrived for 5 s: "));
+        assert!(told(None, 0, 0).ends_with("not even sent a report"));
+        assert!(told(Some(0), 0, 0).ends_with("is its microphone on?"));
+        assert!(told(Some(250), 0, 0).contains("sent 250 packets: they get lost"));
+        assert!(told(Some(250), 250, 0).contains("our keys do not open"));
+        assert!(told(Some(250), 9, 250).contains("250 packets came in a format"));
+    }
+
+    #[test]
+    fn a_lost_way_is_told_with_how_long_and_by_which_pair() {
+        let expired = Consent::Expired(Duration::from_secs(30));
+        assert_eq!(
+            consent_lost(expired, Some("host-srflx to 192.0.2.1:5000")).sentence,
+            "the other side has not answered for 30 s by the pair host-srflx to 192.0.2.1:5000"
+        );
+        assert_eq!(
+            consent_lost(Consent::Refused, None).sentence,
+            "the other side does not want our packets any more (403)"
+        );
+        let keys = |came| no_keys(Duration::from_secs(45), came, Some("host-host to x")).sentence;
+        assert!(keys(0).contains("no DTLS packet came within 45 s by the pair host-host to x"));
+        assert!(
+            keys(1).contains("one DTLS packet came") && keys(4).contains("4 DTLS packets came")
+        );
+    }
+}
