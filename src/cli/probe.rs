@@ -9,9 +9,11 @@
 //! Servers are asked at the same time, and told of in the order in which they were given.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::Failure;
 use super::options::ProbeOptions;
@@ -92,7 +94,8 @@ fn ask_turn(
 ) -> JoinHandle<Result<Relay, String>> {
     tokio::spawn(async move {
         let addr = resolve(&server).await?;
-        probe::turn(world, &server, addr, user).await
+        let relay = timeout(PATIENCE, probe::turn(world, &server, addr, user)).await;
+        relay.unwrap_or_else(|_| Err(format!("{addr} does not answer, or is blocked")))
     })
 }
 
@@ -103,6 +106,9 @@ async fn resolve(server: &Server) -> Result<SocketAddr, String> {
     found.sort_by_key(SocketAddr::is_ipv6);
     found.first().copied().ok_or_else(|| "the name has no address".to_owned())
 }
+
+/// A call would go on asking for half a minute; a person wants to know now. Four repetitions fit in.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What is told, one line or one event each.
 enum Found<'a> {
