@@ -556,3 +556,28 @@ fn a_public_address_is_announced_beside_the_own_and_first() {
     assert_eq!(public.related, Some(addr(HOME)));
     assert_eq!([host.kind, loopback.kind], [Kind::Host, Kind::Host]);
 }
+
+#[test]
+fn a_server_that_was_restarted_is_found_out_when_sound_stops_and_asked_anew() {
+    let mut net = behind_nat(relay_only(Role::Controlling));
+    net.add(config(Role::Controlled), &["192.0.2.7:5000"]);
+    let path = net.add_relay(0, 0, ServerTransport::Udp);
+    net.done(0);
+    net.done(1);
+    net.run_for(200);
+    net.exchange();
+    net.run_for(1_000);
+    net.servers[0].forget_all();
+    net.tell(0, Input::MediaStopped);
+    net.run_for(100);
+    let ended = RelayEnd::Failed(RelayReason::Lost);
+    assert!(
+        net.when(0, |event| *event == Event::RelayEnded { path, ended: ended.clone() }).is_some()
+    );
+    net.add_relay(0, 0, ServerTransport::Udp);
+    net.run_for(300);
+    assert!(net.when(0, |event| *event == Event::RestartNeeded).is_some());
+    assert_eq!(net.kinds(0), [], "not in this session");
+    net.tell(0, Input::Restart);
+    assert_eq!(net.kinds(0), [Kind::Relayed]);
+}

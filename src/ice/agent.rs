@@ -181,7 +181,10 @@ impl Agent {
             Input::LocalCandidatesDone => self.gathering = Gathering::Done,
             Input::PathGone(path) => self.on_path_gone(path),
             Input::RemoteRenomination => self.renomination = true,
-            Input::MediaStopped => self.on_media_stopped(),
+            Input::MediaStopped => {
+                self.gatherer.probe(self.now); // perhaps it is the relay that has gone
+                self.on_media_stopped();
+            }
             Input::HeardElsewhere { path, from } => {
                 self.on_heard_elsewhere(path, canonical(from));
             }

@@ -117,6 +117,13 @@ impl Gatherer {
         }
     }
 
+    /// Are the allocations still there?
+    pub(super) fn probe(&mut self, now: Instant) {
+        for client in self.relays.iter_mut().filter_map(|relay| relay.client.as_mut()) {
+            client.handle_input(now, turn::Input::Probe);
+        }
+    }
+
     /// The choice is made: nothing more is looked for, and what was found need not be kept alive but for
     /// the allocations, which may yet be needed.
     pub(super) fn conclude(&mut self) {

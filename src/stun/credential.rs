@@ -88,6 +88,9 @@ pub struct LongTerm {
     challenge: Option<Challenge>,
     /// Since the last response that proved itself.
     challenges: u8,
+    /// Whether the server has taken this credential: a 401 is then no verdict on it, but a server that was
+    /// started anew.
+    taken: bool,
 }
 
 /// Challenges taken up in a row: anyone on the path can forge them, and go on for ever.
@@ -113,6 +116,7 @@ impl LongTerm {
             password,
             challenge: None,
             challenges: 0,
+            taken: false,
         }
     }
 
@@ -135,7 +139,7 @@ impl LongTerm {
         };
         let nonce = nonce.ok_or(Declined::NoChallenge)?;
         let tried = self.challenge.as_ref().is_some_and(|known| known.realm == realm);
-        if tried && code == Some(401) || self.challenges >= MAX_CHALLENGES {
+        if tried && code == Some(401) && !self.taken || self.challenges >= MAX_CHALLENGES {
             return Err(Declined::Refused);
         }
         let algorithms = choose(nonce, response.password_algorithms())?;
@@ -144,6 +148,7 @@ impl LongTerm {
             .map_err(|HashUnavailable| Declined::HashUnavailable)?;
         let (realm, nonce) = (realm.to_owned(), nonce.to_owned());
         self.challenge = Some(Challenge { realm, nonce, algorithms, key });
+        self.taken &= code == Some(438);
         self.challenges += 1;
         Ok(())
     }
@@ -179,7 +184,7 @@ impl LongTerm {
     pub fn verify(&mut self, response: &Message<'_>) -> Result<(), IntegrityError> {
         let challenge = self.challenge.as_ref().ok_or(IntegrityError::Missing)?;
         response.verify_integrity(&challenge.key)?;
-        self.challenges = 0;
+        (self.challenges, self.taken) = (0, true);
         Ok(())
     }
 }
@@ -365,6 +370,17 @@ mod tests {
         let bytes = signed(&credential);
         assert_eq!(credential.verify(&Message::parse(&bytes).unwrap()), Ok(()));
         assert_eq!(take_up(&mut credential, &stale), Ok(()), "a good answer in between");
+    }
+
+    #[test]
+    fn a_server_that_was_started_anew_may_ask_once_more() {
+        let mut credential = LongTerm::new("user", "pass");
+        let asked = challenge(401, [Attribute::Realm("realm"), Attribute::Nonce("n")]);
+        assert_eq!(take_up(&mut credential, &asked), Ok(()));
+        let bytes = signed(&credential);
+        assert_eq!(credential.verify(&Message::parse(&bytes).unwrap()), Ok(()));
+        assert_eq!(take_up(&mut credential, &asked), Ok(()));
+        assert_eq!(take_up(&mut credential, &asked), Err(Declined::Refused));
     }
 
     #[test]

@@ -147,12 +147,21 @@ impl Agent {
     }
 
     fn add_reflexive(&mut self, base: LocalId, server: IpAddr, addr: SocketAddr) {
-        let is_late = self.selected.is_some();
-        if let Some(id) = self.locals.add_reflexive(base, server, addr)
-            && !is_late
-        {
-            self.announce(id);
+        if let Some(id) = self.locals.add_reflexive(base, server, addr) {
+            self.tell_of(id);
             self.reprioritize();
+        }
+    }
+
+    /// After the choice or the end of candidates none is told without a restart (rfc8838-13-1). One that comes
+    /// when nothing else works is worth one.
+    fn tell_of(&mut self, id: LocalId) {
+        if self.selected.is_none() && !self.told_gathered {
+            return self.announce(id);
+        }
+        self.unannounced.push(id);
+        if self.consent.is_none() && self.session.remote.is_some() {
+            self.events.push_back(Event::RestartNeeded);
         }
     }
 
@@ -192,9 +201,7 @@ impl Agent {
         };
         let added = self.locals.add_relayed(path, (server, transport), canonical(addr), related);
         let Some(id) = added else { return };
-        if self.selected.is_none() {
-            self.announce(id);
-        }
+        self.tell_of(id);
         let remotes: Vec<RemoteId> = self.remotes.iter().map(|(remote, _)| remote).collect();
         for remote in remotes {
             self.pair(id, remote, super::super::checklist::Cause::Paired);
