@@ -6,23 +6,23 @@
 #![allow(unreachable_pub, clippy::print_stdout)]
 
 mod common {
-    pub mod turn_server;
     pub mod halloo;
     pub mod listen;
     pub mod namespace;
     pub mod relay_lab;
     pub mod skip;
     pub mod stall;
+    pub mod turn_server;
 }
 
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use common::turn_server::{Coturn, PASSWORD, PORT, USER};
 use common::halloo::{Halloo, recording};
 use common::listen::Recording;
 use common::relay_lab::RelayLab;
+use common::turn_server::{Coturn, PASSWORD, PORT, USER};
 use common::{skip, stall};
 use serde_json::Value;
 
