@@ -100,7 +100,8 @@ fn told_fingerprint(listener: &Listener) -> String {
 
 /// A short call with this data folder, to its end.
 fn call(folder: &Path, target: &str, more: &[&str]) -> Output {
-    let arguments = [&["call", target], &SOUND[..], &["--duration", "0.2"], more].concat();
+    let short = ["--duration", "0.2", "--timeout", "20"];
+    let arguments = [&["call", target], &SOUND[..], &short, more].concat();
     halloo(&arguments).env("XDG_DATA_HOME", folder).output().unwrap()
 }
 
@@ -455,8 +456,14 @@ impl Watched {
     /// All that came.
     fn end(mut self) -> Vec<String> {
         self.process.kill().unwrap();
+        self.lines.by_ref().map_while(Result::ok).collect()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
         let _ = self.process.wait();
-        self.lines.map_while(Result::ok).collect()
     }
 }
 
@@ -607,7 +614,7 @@ fn call_tab_takes_the_same_options() {
     let folder = data_folder();
     let arguments = [
         &["call", "tab", "--bind", "127.0.0.1:0", "--tls", "--name", "Küche"],
-        &["--allow-origin", "https://app.example"][..],
+        &["--allow-origin", "https://app.example", "--answer", "auto", "--max-calls", "1"][..],
         &SOUND,
     ];
     let environment = [("XDG_DATA_HOME", folder.to_str().unwrap())];
@@ -624,10 +631,11 @@ fn call_tab_takes_the_same_options() {
     let reply = Reply::read(&mut stream);
     assert_eq!(reply.status, 201, "{reply:?}");
     assert_eq!(reply.header("access-control-allow-origin"), Some("https://app.example"));
-    for option in ["--lan", "--tls", "--no-tls"] {
+    for option in ["--lan", "--tls", "--no-tls", "--name=x", "--max-calls=2"] {
         let output = run(&["call", "localhost", option]);
         assert_eq!(output.status.code(), Some(2));
-        assert!(stderr(&output).contains(option), "{}", stderr(&output));
+        let name = option.split('=').next().unwrap();
+        assert!(stderr(&output).contains(name), "{}", stderr(&output));
     }
 }
 

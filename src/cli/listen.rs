@@ -22,7 +22,7 @@ use crate::signal::token::Token;
 pub async fn run(options: ListenOptions) -> Result<(), Failure> {
     let show = Show::new(options.telling);
     let mut asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
-    let answering = answering(options.answer);
+    let answering = answering(options.port.answer);
     let access = Access {
         token: options.token.as_ref().map(|secret| Token::new(secret.reveal())),
         answering,
@@ -32,7 +32,7 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
     // The port first: with it taken, no microphone is opened.
     let port = port::open(&options.port, access).await?;
     let mut settings = options.media.driver();
-    settings.max_calls = usize::from(options.max_calls);
+    settings.max_calls = options.port.most_calls();
     let calls = driver::start(settings, sound(&options.media)?)?;
     let mut events = calls.events();
     port.announce(&show, calls.world().now(), &options.port);

@@ -130,7 +130,9 @@ impl Command {
 pub struct ListenOptions {
     /// paste: answer one call whose lines are carried by hand, instead of serving any
     #[arg(value_enum, value_name = "paste", hide_possible_values = true,
-        conflicts_with_all = ["bind", "allow_origin", "answer", "max_calls"])]
+        conflicts_with_all = [
+            "bind", "lan", "tls", "no_tls", "tls_cert", "allow_origin", "answer", "max_calls", "name",
+        ])]
     pub by: Option<ListenBy>,
     /// Where calls come in.
     #[command(flatten)]
@@ -138,13 +140,6 @@ pub struct ListenOptions {
     /// Callers must know it: they send Authorization: Bearer SECRET
     #[arg(long, value_name = "SECRET", env = "HALLOO_TOKEN", hide_env_values = true)]
     pub token: Option<Secret>,
-    /// Take every call, or ask at the terminal (y/n) [default: ask on a terminal for callers from other
-    /// machines, else auto]
-    #[arg(long, value_enum, value_name = "HOW")]
-    pub answer: Option<Answer>,
-    /// How many calls may run at once
-    #[arg(long, value_name = "N", default_value = "32", value_parser = clap::value_parser!(u16).range(1..))]
-    pub max_calls: u16,
     /// What the calls are like.
     #[command(flatten)]
     pub media: MediaOptions,

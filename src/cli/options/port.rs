@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Answer;
+
 /// Where calls or tabs come in.
 #[derive(Debug, Default, Args)]
 pub struct PortOptions {
@@ -31,6 +33,13 @@ pub struct PortOptions {
     /// Let pages of this origin call, such as `https://app.example`; * for any
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub allow_origin: Vec<String>,
+    /// Take every call, or ask at the terminal (y/n); with call tab the person in the tab is asked in any
+    /// case [default: ask on a terminal for callers from other machines, else auto]
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub answer: Option<Answer>,
+    /// How many calls may run at once; call tab has one in any case [default: 32]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_calls: Option<u16>,
     /// What this halloo is called: on its page and its terminal [default: the computer's name]
     #[arg(long, value_name = "NAME", value_parser = name)]
     pub name: Option<String>,
@@ -45,6 +54,12 @@ impl PortOptions {
             false => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8_080),
         };
         self.bind.unwrap_or(default)
+    }
+
+    /// How many calls may run at once.
+    #[must_use]
+    pub fn most_calls(&self) -> usize {
+        usize::from(self.max_calls.unwrap_or(32))
     }
 
     /// Whether HTTPS is wished for.
@@ -63,6 +78,8 @@ impl PortOptions {
             ("--no-tls", self.no_tls),
             ("--tls-cert", self.tls_cert.is_some()),
             ("--allow-origin", !self.allow_origin.is_empty()),
+            ("--answer", self.answer.is_some()),
+            ("--max-calls", self.max_calls.is_some()),
             ("--name", self.name.is_some()),
         ]
         .into_iter()

@@ -111,8 +111,7 @@ impl Failure {
             }
             Self::Unresolved { .. } => "check the name, or use an address",
             Self::Refused { .. } => {
-                "start `halloo listen` there (with --bind 0.0.0.0:8080 for other computers), \
-                 or check the port"
+                "start `halloo listen` there (with --lan for other computers), or check the port"
             }
             Self::Unreachable { .. } | Self::Timeout { .. } => {
                 "check the address, the network and the firewall in between"
