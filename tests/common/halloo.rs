@@ -234,9 +234,23 @@ pub fn recording(name: &str) -> PathBuf {
 pub fn data_folder() -> PathBuf {
     static FOLDERS: AtomicU32 = AtomicU32::new(0);
     let name = format!("data-{}-{}", std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _none_of_an_earlier_process = std::fs::remove_dir_all(&path);
-    path
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    static SWEPT: std::sync::Once = std::sync::Once::new();
+    SWEPT.call_once(|| sweep(all));
+    all.join(name)
+}
+
+/// Removes the folders of tests that have ended, and those of an earlier process with our number.
+fn sweep(all: &Path) {
+    for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let owner = name.strip_prefix("data-").and_then(|rest| rest.split('-').next());
+        let Some(owner) = owner.and_then(|owner| owner.parse::<u32>().ok()) else { continue };
+        let runs = Path::new("/proc").join(owner.to_string()).exists();
+        if owner == std::process::id() || (Path::new("/proc").exists() && !runs) {
+            let _gone = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// The tests' own clock, which halloo's code must not read.
