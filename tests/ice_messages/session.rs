@@ -153,3 +153,22 @@ fn after_a_restart_old_checks_are_answered_and_new_ones_counted_by_the_new_name(
     assert_eq!(hand.agent.dropped().unknown_senders, 0, "the old session's name is known");
     assert_eq!(hand.agent.send_pair(), Some((PathId(0), addr(THEIRS))));
 }
+
+#[test]
+fn a_restart_that_fails_ends_what_the_session_before_it_carried() {
+    let mut hand = Hand::selected();
+    hand.tell(Input::Restart);
+    assert_eq!(hand.agent.send_pair(), Some((PathId(0), addr(THEIRS))), "media goes on");
+    let new = Credentials { ufrag: "new+".into(), pwd: "their+second+password+24".into() };
+    hand.tell(Input::RemoteCredentials(new));
+    // The old pair's consent is kept by answers; nobody is found in the new session.
+    while hand.agent.state() == State::Checking {
+        hand.wait(1_000);
+        for consent in hand.requests() {
+            hand.confirm(&consent);
+        }
+        let carries = hand.agent.send_pair().is_some();
+        assert_eq!(carries, hand.agent.state() == State::Checking, "{:?}", hand.now);
+    }
+    assert_eq!(hand.agent.state(), State::Failed);
+}

@@ -290,6 +290,7 @@ impl Agent {
         if self.fails_at().is_some_and(|at| at <= self.now) {
             self.signal(Signal::Lost);
             self.checks.clear();
+            self.set_consent(None); // that of the session before a restart, too
         }
     }
 
