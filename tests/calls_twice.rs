@@ -130,6 +130,12 @@ fn who_crashes_and_calls_again_from_the_same_port_is_heard_at_once() {
     // The first call is missed once consent has run out, and the second one doesn't notice.
     let ended = listener.program.wait_at_most(Duration::from_secs(50), "ended", |_| true);
     assert_eq!(ended["step"], "ice", "{ended}");
+    // Answers to the first call's checks come from the second one's address, and take nothing from it.
+    let is_second = |event: &&Value| event["event"] == "stats" && event["call"] != ended["call"];
+    let figures: Vec<_> = listener.program.events.iter().filter(is_second).collect();
+    let packets: Vec<_> = figures.iter().map(|f| f["packets_received"].as_u64().unwrap()).collect();
+    assert!(packets.len() > 20, "{packets:?}");
+    assert!(packets.windows(2).all(|two| two[1] > two[0]), "a second without sound: {packets:?}");
     seconds_pass(&mut again, 1);
     assert_last_second_is(&second(&heard), 880.0);
     again.terminate();

@@ -51,10 +51,10 @@ impl<K: Copy + PartialEq> Router<K> {
         self.by_address.insert((path, from), call);
     }
 
-    /// Whether datagrams from there already go to `call`.
+    /// Whose datagrams from there are, as far as is known.
     #[must_use]
-    pub fn knows(&self, path: PathId, from: SocketAddr, call: K) -> bool {
-        self.by_address.get(&(path, from)) == Some(&call)
+    pub fn owner(&self, path: PathId, from: SocketAddr) -> Option<K> {
+        self.by_address.get(&(path, from)).copied()
     }
 
     /// Forgets a call.

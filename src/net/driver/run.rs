@@ -37,6 +37,15 @@ pub(super) enum Life {
     Leaving(Instant),
 }
 
+/// Which addresses a datagram can win for its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moves {
+    /// It names the call: another call's address, too.
+    Any,
+    /// It only answers it.
+    Unowned,
+}
+
 impl Driver {
     /// Runs until shut down.
     pub(super) async fn run(mut self) {
@@ -114,17 +123,27 @@ impl Driver {
         let Received { path, from, length } = received;
         let Some(bytes) = buffer.get_mut(..length) else { return };
         let own = self.network.relays.owner(path);
+        let mut moves = Moves::Any;
         let key = own.or_else(|| match self.router.route(path, from, bytes) {
             Route::Call(key) => Some(key),
-            Route::Answer(id) => self.calls.asker(id),
+            Route::Answer(id) => {
+                moves = Moves::Unowned;
+                self.calls.asker(id)
+            }
             Route::Nobody => None,
         });
         let Some((key, peer)) = key.and_then(|key| Some((key, self.calls.peer(key)?))) else {
             return;
         };
         peer.handle_input(now, Input::Datagram { path, from, bytes });
-        // Only proof moves an address from one call to another: an offer may announce anybody's.
-        if own.is_none() && !self.router.knows(path, from, key) && peer.has_proof_of(path, from) {
+        // Only proof moves an address from one call to another: an offer may announce anybody's. And an
+        // answer to a call whose caller is gone may well come from the one who now has its port.
+        let owner = self.router.owner(path, from);
+        let may_move = match moves {
+            Moves::Any => owner != Some(key),
+            Moves::Unowned => owner.is_none(),
+        };
+        if own.is_none() && may_move && peer.has_proof_of(path, from) {
             self.router.learn(path, from, key);
         }
         self.drain(now, key);
