@@ -25,10 +25,25 @@ const STUN_SERVERS: [&str; 2] = ["198.51.100.200:3478", "198.51.100.201:3478"];
 
 /// Two hosts, each behind a NAT of its own.
 fn homes(caller: Behaviour, listener: Behaviour, config: &Config) -> World {
+    let mut world = looking_homes(caller, listener, config);
+    for host in [0, 1] {
+        world.tell(host, Input::LocalAddressesDone);
+    }
+    world
+}
+
+/// STUN servers, so that nobody believes to know all addresses before they were asked.
+fn with_stun() -> Config {
+    let servers = STUN_SERVERS.map(|server| format!("stun:{server}").parse().unwrap()).to_vec();
+    Config { servers, ..Config::default() }
+}
+
+/// The same, and there may be servers to ask.
+fn looking_homes(caller: Behaviour, listener: Behaviour, config: &Config) -> World {
     let mut world = World::new(1, Weather::CLEAN);
     for (side, behaviour) in [(1, caller), (2, listener)] {
         let home = world.behind(INTERNET, behaviour, &format!("203.0.113.{side}"));
-        world.host(config.clone(), &[(home, &format!("192.168.{side}.2"))]);
+        world.looking_host(config.clone(), &[(home, &format!("192.168.{side}.2"))]);
     }
     world
 }
@@ -50,6 +65,7 @@ fn ask_stun(world: &mut World) {
         for server in STUN_SERVERS {
             world.tell(host, Input::StunServer(server.parse().unwrap()));
         }
+        world.tell(host, Input::LocalAddressesDone);
     }
     world.run_for(SECOND / 4);
     for (_, packet) in std::mem::take(&mut world.strays) {
@@ -104,7 +120,7 @@ fn connect(world: &mut World) -> Duration {
 
 #[test]
 fn between_two_symmetric_nats_it_is_said_that_a_relay_is_needed() {
-    let mut world = homes(Behaviour::SYMMETRIC, Behaviour::SYMMETRIC, &Config::default());
+    let mut world = looking_homes(Behaviour::SYMMETRIC, Behaviour::SYMMETRIC, &with_stun());
     ask_stun(&mut world);
     world.signal(0, 1);
     for (step, reason, remedy) in reasons(&mut world) {
@@ -124,7 +140,7 @@ fn between_two_symmetric_nats_it_is_said_that_a_relay_is_needed() {
 
 #[test]
 fn whose_nat_is_symmetric_is_told_from_each_side() {
-    let mut world = homes(Behaviour::PORT_RESTRICTED, Behaviour::SYMMETRIC, &Config::default());
+    let mut world = looking_homes(Behaviour::PORT_RESTRICTED, Behaviour::SYMMETRIC, &with_stun());
     ask_stun(&mut world);
     world.signal(0, 1);
     let [ours, theirs] = reasons(&mut world);

@@ -192,6 +192,13 @@ impl World {
 
     /// A host with sockets on port 5000 of these addresses.
     pub fn host(&mut self, config: Config, addresses: &[(Network, &str)]) -> usize {
+        let host = self.looking_host(config, addresses);
+        self.tell(host, Input::LocalAddressesDone);
+        host
+    }
+
+    /// The same while it may still find more: servers can be named until [`Input::LocalAddressesDone`].
+    pub fn looking_host(&mut self, config: Config, addresses: &[(Network, &str)]) -> usize {
         let certificate = Arc::new(Certificate::generate().unwrap());
         let rng = StdRng::seed_from_u64(self.rng.random());
         let mut host = Host {
@@ -207,7 +214,6 @@ impl World {
         for (network, ip) in addresses {
             host.plug_in(self.now, *network, ip);
         }
-        host.peer.handle_input(self.now, Input::LocalAddressesDone);
         self.hosts.push(host);
         self.hosts.len() - 1
     }
