@@ -150,7 +150,7 @@ fn a_headset_that_is_pulled_out_and_put_back_is_used_again() {
 }
 
 #[test]
-fn another_default_is_used_at_once_and_without_a_word() {
+fn another_default_is_used_at_once() {
     let _quiet = quiet();
     undisturbed(|| {
         let server = SoundServer::bare("default");
@@ -171,9 +171,19 @@ fn another_default_is_used_at_once_and_without_a_word() {
         }
         let _another = server.plug_microphone("another", 44_100, 900);
         call.seconds(4);
+        // Moving what plays over to another card may cost it a moment, and that is told.
+        let told = |call: &mut Call, what: &str| {
+            let events = call.person.catch_up();
+            let text = |event: &Value| event["text"].as_str().unwrap_or_default().to_owned();
+            events.iter().any(|event| event["event"] == "warning" && text(event).contains(what))
+        };
+        if told(&mut call, "broke off") {
+            call.reads(&[
+                "the loudspeaker broke off for a moment: it was moved, or the machine was too busy",
+            ])?;
+        }
         // A sound server may take half a second to move a microphone over.
-        let catch_up = call.person.catch_up().iter().any(|event| event["event"] == "warning");
-        if catch_up {
+        if told(&mut call, "was lost") {
             call.reads(&[
                 "the microphone was lost: the device stands still; the other side hears silence until it is \
                  back",
@@ -196,7 +206,8 @@ fn a_mono_microphone_and_a_stereo_loudspeaker_of_44100_hz_keep_pitch_level_and_t
         ];
         for options in [&[][..], &["--stereo"]] {
             let mut call = Call::new("odd", &server, options);
-            call.seconds(1);
+            // Meanwhile the jitter buffer comes down to what it needs, which is a splice of a few samples.
+            call.seconds(4);
             let tape = server.record_at("speaker", 2);
             let before = Recording::read(&call.heard).seconds();
             call.seconds(3);
@@ -225,14 +236,14 @@ fn a_call_without_any_sound_sends_a_tone_and_uses_what_is_plugged_in_later() {
              can be opened",
             "no loudspeaker: this machine has no such sound device; you hear nothing until it can be opened",
         ])?;
-        call.seconds(2);
+        call.seconds(5); // as above
         Recording::read(&call.heard).last(1.0).is_tone("instead", 440.0, TONE_LEVEL)?;
         let _cards = [
             server.plug_loudspeaker("speaker", 48_000, 1),
             server.plug_microphone("mic", 48_000, VOICE),
         ];
         call.reads(&["the microphone is there now", "the loudspeaker is there now"])?;
-        call.seconds(1);
+        call.seconds(4);
         let tape = server.record();
         call.seconds(2);
         is_tone(&tape.stop().last(1.5))?;

@@ -80,9 +80,9 @@ impl Told {
                     lost => Some(format!("the {device} was lost: {lost}; {away} until it is back")),
                 }
             }
-            Event::Interrupted(1) => {
-                Some(format!("the {device} broke off for a moment: the machine was too busy"))
-            }
+            Event::Interrupted(1) => Some(format!(
+                "the {device} broke off for a moment: it was moved, or the machine was too busy"
+            )),
             Event::Interrupted(times) => {
                 Some(format!("the {device} broke off {times} times: the machine is too busy"))
             }
