@@ -273,7 +273,7 @@ pub struct Dropped {
     pub foreign_requests: u64,
     /// Requests with a required attribute that is unknown (answered 420).
     pub unknown_attributes: u64,
-    /// Checks by a sender whose ufrag is not the one we were told: answered, but not checked back.
+    /// Checks by a sender whose ufrag is not the one we were told (answered 401).
     pub unknown_senders: u64,
     /// Answers to no request of ours, late or repeated or made up.
     pub unknown_transactions: u64,

@@ -217,8 +217,9 @@ fn a_failed_pair_gets_another_chance_when_the_other_side_checks_it() {
     assert_eq!(hand.requests().len(), 1);
 }
 
+/// Chromium, restarting, checks from new sockets by the old name of ours and the new one of its own.
 #[test]
-fn a_sender_with_another_ufrag_is_answered_but_not_checked_back() {
+fn a_sender_with_another_ufrag_is_refused_and_not_checked_back() {
     let mut hand = Hand::new(Role::Controlled);
     let ours = hand.theirs.clone();
     hand.theirs.ufrag = "else".into();
@@ -227,7 +228,8 @@ fn a_sender_with_another_ufrag_is_answered_but_not_checked_back() {
     hand.give(THEIRS, &check);
     let sent = hand.poll();
     assert_eq!(sent.len(), 1);
-    assert!(sent[0].is(Class::Success));
+    assert!(sent[0].is(Class::Error));
+    assert_eq!(hand.agent.dropped().foreign_requests, 0, "it knows our password");
     assert_eq!(hand.agent.dropped().unknown_senders, 1);
 }
 

@@ -3,6 +3,11 @@
 //! Proof first: who doesn't know our password gets a refusal and changes nothing. Then: which of us is
 //! in charge. Then the answer leaves, and the same pair is checked from our side at once, since the
 //! path is open in one direction and NATs that our check crosses open it in the other.
+//!
+//! A name is of one session or of none. RFC 8445 section 7.3 looks at its first half only; but a browser
+//! that restarts checks from its new sockets before our answer tells it our new name, by `our old:its
+//! new`. Answered, it would keep that pair for good and never learn the new session's of the same
+//! addresses, while we wait for a check of the new one.
 
 use std::net::SocketAddr;
 
@@ -67,6 +72,10 @@ impl Agent {
         };
         let is_current = session.number == self.session.number;
         answer.proof = Some((session.number, kind));
+        if session.remote.as_ref().is_some_and(|remote| remote.credentials.ufrag != sender) {
+            self.dropped.unknown_senders += 1;
+            return self.refuse(answer, ErrorCode::UNAUTHENTICATED, Vec::new());
+        }
         let unknown: Vec<u16> = message.unknown_required().take(MAX_UNKNOWN).collect();
         if !unknown.is_empty() {
             self.dropped.unknown_attributes += 1;
@@ -120,8 +129,7 @@ impl Agent {
 
     fn on_genuine(&mut self, sender: &str, checked: Checked) {
         match &self.session.remote {
-            Some(remote) if remote.credentials.ufrag == sender => self.on_checked(checked),
-            Some(_) => self.dropped.unknown_senders += 1,
+            Some(_) => self.on_checked(checked),
             None => self.remember(sender, checked),
         }
     }
