@@ -362,10 +362,18 @@ fn a_wrong_password_for_the_relay_is_told_as_such() {
     }
 }
 
+/// Whether a disturbance can be heard at all: of a cable that is pulled the system tells at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Surely,
+    Perhaps,
+}
+
 /// The call goes on after `disturb`, with a gap of at most 1.5 s in what each hears.
 fn survives(
     name: &str,
     [listener, caller]: [&Computer; 2],
+    heard: Heard,
     disturb: impl FnOnce(&mut Call),
 ) -> Result<(), String> {
     let mut call = Call::start(name, listener, caller, &Options::default());
@@ -377,7 +385,7 @@ fn survives(
         .map(|(path, hz)| longest_gap(&Recording::read(path), hz.into()));
     println!("{name}: gaps of {gaps:.2?} s");
     // Else nothing was disturbed.
-    assert!(gaps.iter().any(|gap| *gap > 0.1), "{name}: no gap at all");
+    assert!(heard == Heard::Perhaps || gaps.iter().any(|gap| *gap > 0.1), "{name}: no gap at all");
     if gaps.iter().all(|gap| *gap < 1.5) { Ok(()) } else { Err(format!("gaps of {gaps:?} s")) }
 }
 
@@ -404,7 +412,7 @@ fn own_address(call: &mut Call) -> String {
 }
 
 /// What happens to one of two uplinks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dies {
     /// The cable of the computer itself: its system sees it.
     Seen,
@@ -432,7 +440,8 @@ fn a_call_by_an_uplink_that_dies_goes_on_by_the_other_one() {
                     Dies::Silently => nats[at].unplug(),
                 }
             };
-            survives(&format!("uplink dies: {dies:?}"), [&anna, &ben], die)
+            let heard = if dies == Dies::Seen { Heard::Perhaps } else { Heard::Surely };
+            survives(&format!("uplink dies: {dies:?}"), [&anna, &ben], heard, die)
         });
     }
 }
@@ -447,6 +456,6 @@ fn a_nat_that_forgets_a_call_is_passed_anew() {
         let nat = internet.nat(Mapping::Symmetric);
         let anna = internet.computer().plugged_into(&internet);
         let ben = internet.computer().plugged_into(&nat);
-        survives("forgetful nat", [&anna, &ben], |_| nat.forget())
+        survives("forgetful nat", [&anna, &ben], Heard::Surely, |_| nat.forget())
     });
 }

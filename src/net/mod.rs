@@ -7,7 +7,7 @@
 //! A datagram is read by [`udp`], stamped by [`world`], named by `peer::Router`, and handed in place to
 //! its `peer::Peer` by [`driver`]; what the peer wants to send leaves by the same loop. Sound comes and
 //! goes through [`sound`]. [`impair`] makes all of it worse on request. [`interfaces`] says which of
-//! this machine's addresses a call may use.
+//! this machine's addresses a call may use, [`watch`] that they have changed.
 //!
 //! Calls come in over HTTP by [`http_server`], which carries [`crate::signal`], and go out by
 //! [`http_client`] to a [`target`], which [`discovery`] may find on the local network; a [`secret`] may be
@@ -30,4 +30,5 @@ pub mod sound;
 pub mod target;
 pub mod tls;
 pub mod udp;
+pub mod watch;
 pub mod world;

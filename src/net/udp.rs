@@ -22,14 +22,18 @@ use std::task::{Context, Poll};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::ice::PathId;
-use crate::net::interfaces::{self, Serves};
+use crate::net::interfaces::{self, Address, Link, Serves};
 
-/// The sockets of a driver. Never fewer than before: a path, once given to a call, stays.
+/// The sockets of a driver. A path names the same socket for good: when its address goes, so does the
+/// socket, and its number is not used again.
 #[derive(Debug)]
 pub struct Sockets {
     sockets: Vec<Bound>,
     wanted: Vec<String>,
     port: u16,
+    opened: u32,
+    /// Since [`Sockets::take_changes`].
+    changes: Changes,
     /// What was lost on our side.
     pub counters: Counters,
 }
@@ -45,11 +49,21 @@ pub struct Counters {
     pub receive_failed: u64,
 }
 
+/// Sockets that came and went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Their addresses are new.
+    pub come: Vec<PathId>,
+    /// Their addresses are no more.
+    pub gone: Vec<PathId>,
+}
+
 #[derive(Debug)]
 struct Bound {
     path: PathId,
     local: SocketAddr,
     serves: Serves,
+    link: Link,
     socket: tokio::net::UdpSocket,
     readiness: Readiness,
 }
@@ -87,25 +101,41 @@ impl Sockets {
             sockets: Vec::new(),
             wanted: wanted.to_vec(),
             port,
+            opened: 0,
+            changes: Changes::default(),
             counters: Counters::default(),
         };
         sockets.refresh()?;
+        sockets.take_changes(); // no call has any of them
         Ok(sockets)
     }
 
-    /// Binds a socket to each address that is new since the last time: a cable was plugged in.
+    /// Looks at the addresses again: binds a socket to each new one, closes those of addresses that are no
+    /// more. [`Sockets::take_changes`] says which.
     ///
     /// # Errors
     /// As [`Sockets::bind`].
     pub fn refresh(&mut self) -> io::Result<()> {
         let addresses = interfaces::addresses()?;
-        for (address, serves) in interfaces::usable(&addresses, &self.wanted) {
-            let is_bound = self.sockets.iter().any(|bound| bound.local.ip() == address.ip);
-            if is_bound || self.sockets.len() >= SOCKETS {
+        let usable = interfaces::usable(&addresses, &self.wanted);
+        let changes = &mut self.changes;
+        self.sockets.retain(|bound| {
+            let stays = usable.iter().any(|(address, _)| address.ip == bound.local.ip());
+            if !stays {
+                changes.gone.push(bound.path);
+            }
+            stays
+        });
+        for (address, serves) in usable {
+            if let Some(bound) = self.sockets.iter_mut().find(|it| it.local.ip() == address.ip) {
+                bound.serves = serves;
+                continue;
+            }
+            if serves == Serves::OldCalls || self.sockets.len() >= SOCKETS {
                 continue;
             }
             match bind(address.ip, address.index, self.port) {
-                Ok(socket) => self.add(socket, serves)?,
+                Ok(socket) => self.add(socket, address, serves)?,
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
                 // An IPv6 address that is still being checked for duplicates can't be bound yet.
                 Err(error) => tracing::debug!(ip = %address.ip, %error, "not bound"),
@@ -114,16 +144,24 @@ impl Sockets {
         Ok(())
     }
 
-    fn add(&mut self, socket: UdpSocket, serves: Serves) -> io::Result<()> {
+    fn add(&mut self, socket: UdpSocket, address: &Address, serves: Serves) -> io::Result<()> {
         let local = without_scope(socket.local_addr()?);
-        let path = PathId(u32::try_from(self.sockets.len()).unwrap_or(u32::MAX));
+        let path = PathId(self.opened);
+        let (link, readiness) = (address.link, Readiness::Drained);
         let socket = tokio::net::UdpSocket::from_std(socket)?;
-        self.sockets.push(Bound { path, local, serves, socket, readiness: Readiness::Drained });
+        self.sockets.push(Bound { path, local, serves, link, socket, readiness });
+        self.opened = self.opened.wrapping_add(1);
+        self.changes.come.push(path);
         Ok(())
     }
 
+    /// What came and went since the last time.
+    pub fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
+    }
+
     /// The sockets that serve a call, the best first: that from which the signalling's other end is
-    /// reached, then the others, loopback last.
+    /// reached, then the others, tunnels after networks, loopback last.
     #[must_use]
     pub fn serving(&self, signalling: Option<SocketAddr>) -> Vec<(PathId, SocketAddr)> {
         let towards = signalling.and_then(|to| route_towards(to).ok());
@@ -131,15 +169,18 @@ impl Sockets {
         let mut serving: Vec<_> = self
             .sockets
             .iter()
-            .filter(|bound| is_local || bound.serves == Serves::EveryCall)
-            .map(|bound| (bound.path, bound.local))
+            .filter(|bound| match bound.serves {
+                Serves::EveryCall => true,
+                Serves::LocalCalls => is_local,
+                Serves::CallsByIt => is_local || towards == Some(bound.local.ip()),
+                Serves::OldCalls => false,
+            })
             .collect();
-        serving.sort_by_key(|(_, local)| match local.ip() {
-            ip if ip.is_loopback() => 2,
-            ip if Some(ip) == towards => 0,
-            _ => 1,
+        serving.sort_by_key(|bound| {
+            let ip = bound.local.ip();
+            (ip.is_loopback(), towards != Some(ip), bound.link)
         });
-        serving
+        serving.into_iter().map(|bound| (bound.path, bound.local)).collect()
     }
 
     /// Our address from which to reach `to`; of those that were chosen, if some were.
@@ -202,8 +243,7 @@ impl Sockets {
 
     /// Sends a datagram now or never.
     pub fn send(&mut self, path: PathId, to: SocketAddr, datagram: &[u8]) {
-        let bound = usize::try_from(path.0).ok().and_then(|place| self.sockets.get(place));
-        let Some(bound) = bound else { return };
+        let Some(bound) = self.sockets.iter().find(|bound| bound.path == path) else { return };
         // Past the runtime: it would first wait to be told that a new socket can be written to.
         match SockRef::from(&bound.socket).send_to(datagram, &SockAddr::from(to)) {
             Ok(_) => {}

@@ -112,6 +112,61 @@ impl Namespaces {
     }
 }
 
+impl Namespaces {
+    /// Lays a second cable between the two: its ends, left and right.
+    pub fn second_cable(&self) -> Result<[End; 2], String> {
+        let [_, _, pair, _] = self.left.address.octets();
+        let end = |side: &Namespace, last| End {
+            interface: format!("{}2", side.interface),
+            address: Ipv4Addr::new(10, 214, pair, last),
+        };
+        let ends = [end(&self.left, 1), end(&self.right, 2)];
+        let [(left, right), (near, far)] =
+            [(&ends[0].interface, &ends[1].interface), (&self.left.name, &self.right.name)];
+        run(&[
+            "link", "add", "name", left, "netns", near, "type", "veth", "peer", "name", right,
+            "netns", far,
+        ])?;
+        for (side, end) in [&self.left, &self.right].into_iter().zip(&ends) {
+            let address = format!("{}/24", end.address);
+            side.ip(&["address", "add", &address, "dev", &end.interface]);
+            side.ip(&["link", "set", "dev", &end.interface, "addrgenmode", "none"]);
+            side.ip(&["link", "set", "dev", &end.interface, "up"]);
+        }
+        Ok(ends)
+    }
+
+    /// From here on nothing passes the first cable, and nobody is told: to the machines it is as good as
+    /// before.
+    pub fn cut_first_cable(&self) {
+        let nobody = "02:00:00:00:00:99";
+        for (side, other) in [(&self.left, &self.right), (&self.right, &self.left)] {
+            let to = other.address.to_string();
+            let arguments = [
+                "neigh",
+                "replace",
+                &to,
+                "lladdr",
+                nobody,
+                "dev",
+                &side.interface,
+                "nud",
+                "permanent",
+            ];
+            side.ip(&arguments);
+        }
+    }
+}
+
+/// An end of a second cable.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// Its interface.
+    pub interface: String,
+    /// Its address.
+    pub address: Ipv4Addr,
+}
+
 impl Drop for Namespaces {
     fn drop(&mut self) {
         for side in [&self.left, &self.right] {

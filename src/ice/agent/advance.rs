@@ -227,7 +227,7 @@ impl Agent {
         if let Some(pair) = self.list.get_mut(route.pair) {
             pair.lost_consent = true;
         }
-        match self.best_standby() {
+        match self.best_standby(route.to) {
             Some(_) if self.selected != Some(route.pair) => self.set_consent(None),
             Some(other) => self.move_to(other),
             None => self.on_consent_lost(),

@@ -77,7 +77,7 @@ impl Agent {
         if !self.locals.forget_path(path) {
             return;
         }
-        let was_in_use = self.in_use().is_some_and(|pair| pair.path == path);
+        let was_in_use = self.in_use().filter(|pair| pair.path == path).map(|pair| pair.to);
         self.list.forget_path(path);
         self.checks.forget_path(path);
         if let Some(before) = &mut self.before_restart {
@@ -90,8 +90,8 @@ impl Agent {
         if self.consent.as_ref().is_some_and(|consent| consent.route.path == path) {
             self.set_consent(None);
         }
-        if was_in_use {
-            match self.best_standby() {
+        if let Some(dead) = was_in_use {
+            match self.best_standby(dead) {
                 Some(other) => {
                     self.move_to(other);
                     self.doubt(Why::Unanswered); // it was well some seconds ago: is it still?
@@ -262,13 +262,17 @@ impl Agent {
         self.rescue.old_is_dead && works()
     }
 
-    /// The best of the pairs that could carry media at once.
-    pub(super) fn best_standby(&self) -> Option<PairId> {
+    /// The best of the pairs that could carry media at once, now that the way to `dead` is: one to another
+    /// of their addresses has less in common with it, for what leads to an address is chosen by the
+    /// system, whatever socket a packet leaves from.
+    pub(super) fn best_standby(&self, dead: SocketAddr) -> Option<PairId> {
         let others = self.list.valid().filter(|(pair, valid)| {
             Some(pair.id) != self.selected && has_consent(*valid, self.now)
         });
         // One whose last probes went unanswered is the second choice.
-        let best = others.max_by_key(|(pair, valid)| (pair.standby.unanswered < 2, valid.priority));
+        let best = others.max_by_key(|(pair, valid)| {
+            (pair.standby.unanswered < 2, pair.to != dead, valid.priority)
+        });
         best.map(|(pair, _)| pair.id)
     }
 

@@ -12,6 +12,7 @@ impl Driver {
     pub(super) fn drain(&mut self, now: Instant, key: CallKey) {
         let mut is_secured = false;
         let mut has_ended = false;
+        let mut has_lost_its_way = false;
         while let Some(call) = self.calls.get_mut(key) {
             let Progress::Running { peer, .. } = &mut call.progress else { return };
             match peer.poll_output() {
@@ -22,6 +23,7 @@ impl Driver {
                         self.ask_for_words(key);
                     }
                     has_ended |= matches!(event, Event::Ended { .. });
+                    has_lost_its_way |= matches!(event, Event::RestartNeeded);
                     self.tell(now, key, event);
                 }
                 Output::NameToResolve(name) => self.resolve(now, key, name),
@@ -42,6 +44,9 @@ impl Driver {
         }
         if self.calls.get(key).is_some_and(Self::is_ready) {
             self.describe_now(now, key);
+        }
+        if has_lost_its_way && !has_ended {
+            self.restart_ice_if_read(now, key);
         }
     }
 

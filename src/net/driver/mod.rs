@@ -32,6 +32,7 @@ mod run;
 mod servers;
 mod story;
 mod timers;
+mod uplinks;
 mod voices;
 mod words;
 
@@ -52,6 +53,7 @@ use tokio::sync::{broadcast, mpsc};
 use crate::dtls_srtp::Certificate;
 use crate::net::sound::Sound;
 use crate::net::udp::Sockets;
+use crate::net::watch::Watch;
 use crate::net::world::World;
 use crate::peer::Router;
 use calls::{CallKey, Calls, Which};
@@ -70,6 +72,9 @@ struct Driver {
     /// One for all calls of the process: making it costs more than a call's first packet may.
     certificate: Arc<Certificate>,
     network: Network,
+    watch: Watch,
+    /// Whether it is time to look at the addresses.
+    has_other_addresses: bool,
     router: Router<CallKey>,
     calls: Calls,
     timers: Timers<(CallKey, Which)>,
@@ -99,9 +104,10 @@ const EVENTS: usize = 1_024;
 pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| system("no event loop", &error))?;
-    let sockets = {
+    let (watch, sockets) = {
         let _sockets_belong_to_it = runtime.enter();
-        Sockets::bind(&options.interfaces, options.udp_port)
+        // First: what changes from here on is told.
+        (Watch::new(), Sockets::bind(&options.interfaces, options.udp_port))
     };
     let ready = sockets
         .map_err(|error| system(&format!("no UDP socket on port {}", options.udp_port), &error))
@@ -126,6 +132,8 @@ pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
         phrases: Phrases::new(options.words, handle.commands.downgrade()),
         names: Names::new(options.mdns, options.interfaces.clone(), handle.commands.downgrade()),
         network: Network::new(sockets, options.impair.as_ref()),
+        watch,
+        has_other_addresses: false,
         options,
         router: Router::default(),
         calls: Calls::default(),

@@ -55,6 +55,7 @@ impl Driver {
             self.wait(sleep.as_mut()).await;
             let more = self.take_datagrams(&mut buffer);
             self.take_broken();
+            self.take_changes();
             self.take_commands();
             let now = self.world.now();
             self.fire_timers(now);
@@ -85,6 +86,10 @@ impl Driver {
         }
         poll_fn(|cx| {
             let mut ready = self.network.poll_readable(cx).is_ready();
+            if self.watch.poll_changed(cx).is_ready() {
+                self.has_other_addresses = true;
+                ready = true;
+            }
             ready |= due.is_some() && sleep.as_mut().poll(cx).is_ready();
             if self.next_command.is_none()
                 && let Poll::Ready(command) = self.commands.poll_recv(cx)

@@ -44,13 +44,14 @@ const SOMEWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::interfaces::Status;
+    use crate::net::interfaces::{Link, Standing, Status};
 
     fn machine(lines: &[&str]) -> Vec<Address> {
         let address = |line: &&str| {
             let (interface, ip) = line.split_once(' ').unwrap();
             let (interface, ip) = (interface.to_owned(), ip.parse().unwrap());
-            Address { interface, index: 1, ip, status: Status::Up }
+            let (status, link, standing) = (Status::Up, Link::Network, Standing::Lasting);
+            Address { interface, index: 1, ip, status, link, standing }
         };
         lines.iter().map(address).collect()
     }
