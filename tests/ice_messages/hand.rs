@@ -36,6 +36,7 @@ pub struct Hand {
 
 /// What the agent sent.
 pub struct Sent {
+    pub path: PathId,
     pub to: SocketAddr,
     pub bytes: Vec<u8>,
 }
@@ -125,7 +126,9 @@ impl Hand {
         let mut sent = Vec::new();
         loop {
             match self.agent.poll_output() {
-                Output::Transmit { to, bytes, .. } => sent.push(Sent { to, bytes: bytes.to_vec() }),
+                Output::Transmit { path, to, bytes } => {
+                    sent.push(Sent { path, to, bytes: bytes.to_vec() })
+                }
                 Output::Event(event) => self.events.push(event),
                 Output::Timeout(at) => {
                     assert!(at.is_none_or(|at| at > self.now), "due in the past: {at:?}");

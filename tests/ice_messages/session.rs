@@ -119,6 +119,15 @@ fn no_candidate_is_announced_after_the_end_or_the_choice() {
     hand.poll();
     assert_eq!(hand.events, [Event::RestartNeeded], "only that helps, while nothing is chosen");
     assert_eq!(hand.agent.local_candidates().len(), 1);
+    hand.candidate(THEIRS, HOST);
+    let from: Vec<_> = (0..10)
+        .flat_map(|_| {
+            hand.wait(50);
+            hand.requests()
+        })
+        .map(|sent| sent.path)
+        .collect();
+    assert!(from.contains(&PathId(7)), "checks may get through: {from:?}");
 
     let mut hand = Hand::selected();
     hand.events.clear();

@@ -18,15 +18,15 @@ const MAX_NAMES: usize = 16;
 
 impl Agent {
     /// A socket of ours. After the end of candidates, or once a pair is chosen, none is told to the other
-    /// side or checked in its turn without a restart (RFC 8838 section 13). Beside a chosen pair it
-    /// stands by; where there is none yet, a restart is asked for.
+    /// side without a restart (RFC 8838 section 13). Beside a chosen pair it stands by; where there is none
+    /// yet, a restart is asked for. Checks leave from it all the same: they may get through, and to the
+    /// other side it is then peer-reflexive (RFC 8445 section 7.3.1.3).
     pub(super) fn on_local_candidate(&mut self, path: PathId, addr: SocketAddr) {
         let Some(id) = self.locals.add_host(path, addr) else { return };
         if self.gathering == Gathering::Done || self.selected.is_some() {
             self.unannounced.push(id);
             if self.selected.is_none() {
                 self.events.push_back(Event::RestartNeeded);
-                return;
             }
         } else {
             self.gathering = Gathering::Running;
