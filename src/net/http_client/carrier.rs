@@ -170,6 +170,7 @@ impl Carrier {
     async fn offer(&mut self, sdp: &str, change: Change) {
         let reply = match (change, sdp.parse::<Description>()) {
             (Change::IceRestart, Ok(offer)) => {
+                self.restarted = Some(Instant::now());
                 let fragment = Fragment::of(&offer).to_string();
                 self.patch(SDPFRAG, "*", &fragment).await
             }
@@ -292,9 +293,6 @@ impl Carrier {
     }
 
     async fn try_again(&mut self, what: Again) {
-        if what == Again::Restart {
-            self.restarted = Some(Instant::now());
-        }
         let _ended = match what {
             Again::Offer => self.calls.offer_again(self.id).await.map(drop),
             Again::Restart => self.calls.restart_ice(self.id).await.map(drop),
