@@ -42,7 +42,6 @@ fn two_who_hide_their_addresses_find_each_other() {
     let Some(cable) = skip::namespaces("two_who_hide_their_addresses_find_each_other") else {
         return;
     };
-    let cable = cable.plugged_in();
     let hide = ["--mdns-candidates"];
     let [mut listener, mut caller] = call(&cable, &hide, &hide);
     for halloo in [&mut listener, &mut caller] {
@@ -65,7 +64,6 @@ fn who_looks_up_no_names_is_reached_by_who_hides() {
     let Some(cable) = skip::namespaces("who_looks_up_no_names_is_reached_by_who_hides") else {
         return;
     };
-    let cable = cable.plugged_in();
     let [_, mut caller] = call(&cable, &["--mdns-candidates"], &["--no-mdns"]);
     assert!(candidates(&mut caller, "remote").iter().all(|line| line.contains(".local ")));
     // Their check came from an address that no line had named.
@@ -78,7 +76,6 @@ fn who_announces_itself_is_listed_and_called_by_name() {
     let Some(cable) = skip::namespaces("who_announces_itself_is_listed_and_called_by_name") else {
         return;
     };
-    let cable = cable.plugged_in();
     let media = ["--input", "silence", "--output", "null"];
     let listen = [&["listen", "--lan", "--name", "Anna's laptop"], &media[..]].concat();
     let mut listener = Halloo::start(Some(&cable.left), &listen);

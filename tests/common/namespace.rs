@@ -92,12 +92,13 @@ impl Namespaces {
                 run(&[&["-n", side.name.as_str()], arguments].concat())?;
             }
         }
+        made.wait_until_up();
         Ok(made)
     }
 
-    /// Waits until the kernel calls both ends up, which is a moment after they were switched on. Whoever
-    /// only looks once, at its start, would see no network.
-    pub fn plugged_in(self) -> Self {
+    /// The kernel calls both ends up a moment after they were switched on. Whoever looks before that sees no
+    /// network.
+    fn wait_until_up(&self) {
         for side in [&self.left, &self.right] {
             let is_up = || {
                 let mut show = Command::new("ip");
@@ -108,7 +109,6 @@ impl Namespaces {
             // millisecond or more.
             assert!((0..10_000).any(|_| is_up()), "{} stays down", side.interface);
         }
-        self
     }
 }
 
