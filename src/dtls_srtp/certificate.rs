@@ -14,17 +14,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use openssl::asn1::Asn1Time;
-use openssl::bn::{BigNum, MsbOption};
-use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::SslContext;
-use openssl::x509::{X509, X509NameBuilder, X509Ref};
+use openssl::x509::{X509, X509Ref};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use super::error::Error;
-use super::openssl_config;
+use super::{openssl_config, self_issued};
 
 /// A self-signed P-256 certificate with its key, ready for any number of handshakes in both roles.
 ///
@@ -40,8 +37,7 @@ impl Certificate {
     /// # Errors
     /// OpenSSL fails.
     pub fn generate() -> Result<Self, Error> {
-        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-        let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
+        let key = self_issued::key()?;
         let x509 = self_signed(&key)?;
         Self::from_parts(&x509, &key)
     }
@@ -81,28 +77,12 @@ impl fmt::Debug for Certificate {
 /// Signs `key` with itself. The dates say nothing: they would only tell when the program was started,
 /// and peers go by the fingerprint.
 fn self_signed(key: &PKey<Private>) -> Result<X509, Error> {
-    let mut name = X509NameBuilder::new()?;
-    name.append_entry_by_nid(Nid::COMMONNAME, "halloo")?;
-    let name = name.build();
-    let mut serial_number = BigNum::new()?;
-    serial_number.rand(64, MsbOption::ONE, false)?;
     let (not_before, not_after) =
         (Asn1Time::from_str("20200101000000Z")?, Asn1Time::from_str("20491231235959Z")?);
-
-    let mut builder = X509::builder()?;
-    builder.set_version(X509_V3)?;
-    builder.set_serial_number(serial_number.to_asn1_integer()?.as_ref())?;
-    builder.set_subject_name(&name)?;
-    builder.set_issuer_name(&name)?;
-    builder.set_not_before(&not_before)?;
-    builder.set_not_after(&not_after)?;
-    builder.set_pubkey(key)?;
+    let mut builder = self_issued::unsigned(key, [&not_before, &not_after])?;
     builder.sign(key, MessageDigest::sha256())?;
     Ok(builder.build())
 }
-
-/// X.509 counts its versions from zero.
-const X509_V3: i32 = 2;
 
 /// The kind of key in a certificate: it decides which cipher suites can be used with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -272,6 +252,7 @@ fn hex_byte(pair: &str) -> Result<u8, FingerprintError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use openssl::nid::Nid;
 
     /// rfc8122-5-1
     #[test]

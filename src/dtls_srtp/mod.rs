@@ -39,6 +39,7 @@ mod openssl_queue;
 mod openssl_timer;
 pub mod phrase;
 pub mod replay;
+pub(crate) mod self_issued;
 pub mod srtcp;
 pub mod srtp;
 

@@ -1,21 +1,19 @@
 //! Makes a certificate that this machine signs for itself (RFC 5280).
 //!
-//! A P-256 key, because every browser takes it and a handshake costs least. Valid for less than the 825
-//! days that Apple's systems allow any server, beginning a day ago for clocks that are late. It names
-//! everything by which the machine may be reached today; for a name that it lacks a browser's warning is
-//! the same as for any such certificate, so a new address is no reason for a new one.
+//! Valid for less than the 825 days that Apple's systems allow any server, beginning a day ago for clocks
+//! that are late. It names everything by which the machine may be reached today; for a name that it lacks a
+//! browser's warning is the same as for any such certificate, so a new address is no reason for a new one.
 
 use std::net::IpAddr;
 
 use openssl::asn1::Asn1Time;
-use openssl::bn::{BigNum, MsbOption};
-use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
 use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
-use openssl::x509::{X509, X509Name, X509NameBuilder};
+
+use crate::dtls_srtp::self_issued;
 
 /// Whom a certificate is for.
 #[derive(Clone, Debug, Default)]
@@ -28,22 +26,10 @@ pub struct Holder {
 
 /// A new key and its certificate; `now` is in seconds since 1970.
 pub(super) fn make(holder: &Holder, now: i64) -> Result<(X509, PKey<Private>), ErrorStack> {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
-    let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
-    let mut serial_number = BigNum::new()?;
-    serial_number.rand(64, MsbOption::ONE, false)?;
-    let name = subject()?;
+    let key = self_issued::key()?;
     let not_before = Asn1Time::from_unix(now - DAY)?;
     let not_after = Asn1Time::from_unix(now + (VALID_DAYS - 1) * DAY)?;
-
-    let mut builder = X509::builder()?;
-    builder.set_version(X509_V3)?;
-    builder.set_serial_number(serial_number.to_asn1_integer()?.as_ref())?;
-    builder.set_subject_name(&name)?;
-    builder.set_issuer_name(&name)?;
-    builder.set_not_before(&not_before)?;
-    builder.set_not_after(&not_after)?;
-    builder.set_pubkey(&key)?;
+    let mut builder = self_issued::unsigned(&key, [&not_before, &not_after])?;
     // No key usage: OpenSSL 1.1 takes one without `keyCertSign` for signed by somebody unknown.
     builder.append_extension(BasicConstraints::new().critical().build()?)?;
     builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
@@ -58,12 +44,6 @@ pub(super) fn make(holder: &Holder, now: i64) -> Result<(X509, PKey<Private>), E
     builder.append_extension(reached_by)?;
     builder.sign(&key, MessageDigest::sha256())?;
     Ok((builder.build(), key))
-}
-
-fn subject() -> Result<X509Name, ErrorStack> {
-    let mut name = X509NameBuilder::new()?;
-    name.append_entry_by_nid(Nid::COMMONNAME, "halloo")?;
-    Ok(name.build())
 }
 
 fn dns_names(names: &[String]) -> Vec<String> {
@@ -100,8 +80,6 @@ fn addresses(own: &[IpAddr]) -> Vec<IpAddr> {
 pub(super) const DAY: i64 = 24 * 3_600;
 /// From the first to the last.
 pub(super) const VALID_DAYS: i64 = 820;
-/// X.509 counts its versions from zero.
-const X509_V3: i32 = 2;
 
 #[cfg(test)]
 mod tests {
