@@ -29,7 +29,6 @@ mod pitch;
 mod port;
 pub mod probe;
 mod qr;
-pub mod servers;
 pub mod show;
 mod signals;
 pub mod tab;

@@ -1,21 +1,25 @@
 //! What can be asked: commands and their options.
+//!
+//! Here are the commands; what several of them take is in `options/`: `media.rs`, `servers.rs`, `port.rs`,
+//! `telling.rs`.
 
+mod media;
 mod port;
+mod servers;
+mod telling;
 
+pub use media::{Codec, MediaOptions};
 pub use port::PortOptions;
+pub use servers::{IcePolicy, PathOptions, ServerOptions};
+pub use telling::{Loudness, TellingOptions};
 
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::servers::{PathOptions, ServerOptions};
-use crate::audio::{Channels, sink, source};
-use crate::net::driver::{self, Mdns};
-use crate::net::impair::Impairment;
 use crate::net::secret::Secret;
 use crate::net::target::Target;
 use crate::net::tls::Fingerprint;
-use crate::peer::config::{CodecName, Config, OpusSettings};
 
 /// A two-way voice call over WebRTC, from one computer or browser to another.
 #[derive(Debug, Parser)]
@@ -239,171 +243,6 @@ pub struct ManOptions {
     pub command: Option<String>,
 }
 
-/// What a call is like.
-#[derive(Debug, Args)]
-pub struct MediaOptions {
-    /// What is sent: default, device:NAME, file:PATH[?loop], tone:HZ, silence, echo, reflect
-    #[arg(long, help_heading = SOUND, value_name = "SPEC", default_value = "default")]
-    pub input: source::Spec,
-    /// Where what is heard goes: default, device:NAME, file:PATH ({call} becomes the call's id), null
-    #[arg(long, help_heading = SOUND, value_name = "SPEC", default_value = "default")]
-    pub output: sink::Spec,
-    /// Codecs in order of preference (repeatable) [default: opus, g722, pcmu, pcma]
-    #[arg(long, help_heading = SOUND, value_enum, value_name = "CODEC")]
-    pub codec: Vec<Codec>,
-    /// Opus: bits per second
-    #[arg(long, help_heading = SOUND, value_name = "BPS", default_value = "32000", value_parser = clap::value_parser!(u32).range(6_000..=510_000))]
-    pub bitrate: u32,
-    /// Opus: milliseconds of sound in a packet
-    #[arg(long, help_heading = SOUND, value_name = "MS", default_value = "20", value_parser = ["10", "20", "40", "60"])]
-    pub frame: String,
-    /// Opus: no forward error correction
-    #[arg(long, help_heading = SOUND)]
-    pub no_fec: bool,
-    /// Opus: hardly any packets in silence
-    #[arg(long, help_heading = SOUND)]
-    pub dtx: bool,
-    /// Opus: two channels
-    #[arg(long, help_heading = SOUND)]
-    pub stereo: bool,
-    /// Hang up after so many seconds of connected call
-    #[arg(long, value_name = "S", value_parser = seconds)]
-    pub duration: Option<Duration>,
-    /// Give up after so many seconds without an answer, or without a connection after it
-    #[arg(long, value_name = "S", default_value = "45", value_parser = seconds)]
-    pub timeout: Duration,
-    /// Media only by this network interface (repeatable) [default: every usable one]
-    #[arg(long, help_heading = NETWORK, value_name = "NAME")]
-    pub interface: Vec<String>,
-    /// One UDP port for the media of all calls [default: any free one]
-    #[arg(long, help_heading = NETWORK, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub udp_port: Option<u16>,
-    /// Don't look up the .local names that browsers hide their addresses behind
-    #[arg(long, help_heading = NETWORK)]
-    pub no_mdns: bool,
-    /// Show random .local names instead of our own addresses; only this network can look them up
-    #[arg(long, help_heading = NETWORK, conflicts_with = "no_mdns")]
-    pub mdns_candidates: bool,
-    /// How a call gets through a NAT.
-    #[command(flatten, next_help_heading = NETWORK)]
-    pub paths: PathOptions,
-    /// Make the own network bad, both ways, repeatably:
-    /// loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=1
-    #[arg(long, help_heading = NETWORK, value_name = "HOW")]
-    pub impair: Option<Impairment>,
-}
-
-/// Headings of the help.
-const SOUND: &str = "Sound";
-const NETWORK: &str = "Network";
-
-/// What is told while a command runs.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct TellingOptions {
-    /// Events as JSON Lines on stdout
-    #[arg(long)]
-    pub json: bool,
-    /// Tell more (twice: everything)
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Tell less: only what fails
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
-}
-
-/// How much is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Loudness {
-    /// `-q`
-    Quiet,
-    /// Neither.
-    Normal,
-    /// `-v`
-    Verbose,
-    /// `-vv`
-    Everything,
-}
-
-impl TellingOptions {
-    /// How much is told.
-    #[must_use]
-    pub const fn loudness(self) -> Loudness {
-        match (self.quiet, self.verbose) {
-            (true, _) => Loudness::Quiet,
-            (false, 0) => Loudness::Normal,
-            (false, 1) => Loudness::Verbose,
-            (false, _) => Loudness::Everything,
-        }
-    }
-}
-
-/// A codec by the name that people write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Codec {
-    /// Opus (RFC 7587)
-    Opus,
-    /// G.722, 7 kHz of sound
-    G722,
-    /// G.711 mu-law
-    Pcmu,
-    /// G.711 A-law
-    Pcma,
-}
-
-impl MediaOptions {
-    /// The driver's settings.
-    #[must_use]
-    pub fn driver(&self) -> driver::Options {
-        driver::Options {
-            peer: self.paths.apply(self.peer()),
-            interfaces: self.interface.clone(),
-            udp_port: self.udp_port.unwrap_or(0),
-            impair: self.impair,
-            mdns: match (self.no_mdns, self.mdns_candidates) {
-                (true, _) => Mdns::Off,
-                (false, true) => Mdns::Hide,
-                (false, false) => Mdns::On,
-            },
-            duration: self.duration,
-            ..driver::Options::default()
-        }
-    }
-
-    /// What a recording has.
-    #[must_use]
-    pub const fn channels(&self) -> Channels {
-        if self.stereo { Channels::Stereo } else { Channels::Mono }
-    }
-
-    fn peer(&self) -> Config {
-        let mut codecs = Vec::new();
-        for codec in &self.codec {
-            let name = match codec {
-                Codec::Opus => CodecName::Opus,
-                Codec::G722 => CodecName::G722,
-                Codec::Pcmu => CodecName::Pcmu,
-                Codec::Pcma => CodecName::Pcma,
-            };
-            if !codecs.contains(&name) {
-                codecs.push(name);
-            }
-        }
-        let default = Config::default();
-        Config {
-            codecs: if codecs.is_empty() { default.codecs } else { codecs },
-            opus: OpusSettings {
-                bitrate: self.bitrate,
-                frame: Duration::from_millis(self.frame.parse().unwrap_or(20)),
-                fec: !self.no_fec,
-                dtx: self.dtx,
-                stereo: self.stereo,
-            },
-            connect_timeout: self.timeout,
-            ..default
-        }
-    }
-}
-
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     match Duration::try_from_secs_f64(seconds) {
@@ -419,6 +258,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::config::{CodecName, OpusSettings};
     use clap::CommandFactory;
 
     #[test]

@@ -99,7 +99,7 @@ fn public_address(text: &str) -> Result<IpAddr, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::options::{Cli, Command};
+    use super::super::{Cli, Command};
     use super::*;
     use clap::Parser;
 
