@@ -10,13 +10,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use common::listen::Recording;
 use common::pulse::{self, SoundServer};
 use common::stall::undisturbed;
+use halloo::audio::bell::Bell;
 use halloo::audio::device::{self, Capture, Choice, Event, OpenError, Playback};
 use halloo::audio::{Channels, Frame, Source};
 use halloo::time::Instant;
@@ -67,6 +70,7 @@ const LIMIT: Duration = Duration::from_secs(150);
 /// A driver's loop without a call: what the microphone hears is kept, the loudspeaker gets `source`.
 struct Loop {
     start: Clock,
+    bell: Arc<Bell>,
     capture: Capture,
     playback: Playback,
     source: Source,
@@ -75,12 +79,22 @@ struct Loop {
     events: Vec<(f64, &'static str, Event)>,
 }
 
+struct Unpark(thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 impl Loop {
     fn new(rate: u32, source: Source) -> Self {
+        let bell = Arc::new(Bell::default());
         Self {
             start: Clock::now(),
-            capture: Capture::open_at(rate, Choice::Default, Channels::Mono).unwrap(),
-            playback: Playback::open_at(rate, Choice::Default, Channels::Mono).unwrap(),
+            capture: Capture::open_at(rate, Choice::Default, Channels::Mono, &bell).unwrap(),
+            playback: Playback::open_at(rate, Choice::Default, Channels::Mono, &bell).unwrap(),
+            bell,
             source,
             heard: Vec::new(),
             frames_played: 0,
@@ -120,9 +134,20 @@ impl Loop {
             if enough(self) {
                 return true;
             }
-            thread::sleep(Duration::from_millis(5)); // the driver's tick
+            self.wait(end);
         }
         false
+    }
+
+    /// As the driver does: until the bell rings or something is due.
+    fn wait(&self, end: f64) {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        if self.bell.poll_rung(&Context::from_waker(&waker)).is_ready() {
+            return;
+        }
+        let due = self.capture.due().min(self.playback.due()).since_start();
+        let due = due.min(Duration::from_secs_f64(end));
+        thread::park_timeout(due.saturating_sub(self.start.elapsed()));
     }
 
     fn heard(&self) -> Recording {
@@ -249,7 +274,7 @@ fn an_unknown_device_is_answered_with_the_list() {
     let Some(folder) = inside("an_unknown_device_is_answered_with_the_list") else { return };
     let _server = SoundServer::start_in(&folder, 48_000);
     let named = Choice::Named("No Such Headset".to_owned());
-    match Capture::open(named, Channels::Mono) {
+    match Capture::open(named, Channels::Mono, &Arc::default()) {
         Err(OpenError::Unknown { name, known }) => {
             assert_eq!(name, "No Such Headset");
             assert!(known.contains(&"pulse".to_owned()), "{known:?}");
@@ -260,7 +285,10 @@ fn an_unknown_device_is_answered_with_the_list() {
     let default = devices.outputs.iter().find(|device| device.default).unwrap();
     assert_eq!(default.name, "default");
     assert!(default.formats.iter().any(|format| format.format == "f32"), "{default:?}");
-    assert!(Playback::open(Choice::Named("pulse".to_owned()), Channels::Stereo).is_ok());
+    assert!(
+        Playback::open(Choice::Named("pulse".to_owned()), Channels::Stereo, &Arc::default())
+            .is_ok()
+    );
 }
 
 #[test]
@@ -268,8 +296,8 @@ fn a_machine_without_sound_says_so_and_nothing_else() {
     let Some(_folder) = inside("a_machine_without_sound_says_so_and_nothing_else") else { return };
     assert!(device::list().is_empty(), "{:?}", device::list());
     for opened in [
-        Capture::open(Choice::Default, Channels::Mono).err(),
-        Playback::open(Choice::Default, Channels::Mono).err(),
+        Capture::open(Choice::Default, Channels::Mono, &Arc::default()).err(),
+        Playback::open(Choice::Default, Channels::Mono, &Arc::default()).err(),
     ] {
         assert_eq!(opened, Some(OpenError::NoSound));
     }

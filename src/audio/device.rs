@@ -12,7 +12,7 @@
 //! Waiting    --back-off----> Opening
 //! any        --handle dropped--> ended
 //! ```
-//! How the driver uses them, every 5 ms (see `ring.rs` why by a timer):
+//! How the driver uses them, whenever the [`Bell`] rings or one of them is due:
 //! ```text
 //! while capture.take(now, &mut frame) { … send … }
 //! for _ in 0..playback.wanted(now) { … mix … playback.push(&frame) }
@@ -32,6 +32,7 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, StreamTrait};
 use cpal::{ErrorKind, SampleFormat, Stream, StreamConfig};
 
+use super::bell::{self, Bell, Ringing};
 use super::frame::{Channels, Frame, SAMPLE_RATE};
 use super::ring::{CaptureRing, Gauge, Layout, PlaybackRing};
 use crate::time::Instant;
@@ -119,16 +120,24 @@ impl Capture {
     ///
     /// # Errors
     /// There is none, or it can't be opened.
-    pub fn open(choice: Choice, channels: Channels) -> Result<Self, OpenError> {
-        Self::open_at(SAMPLE_RATE, choice, channels)
+    pub fn open(choice: Choice, channels: Channels, bell: &Arc<Bell>) -> Result<Self, OpenError> {
+        Self::open_at(SAMPLE_RATE, choice, channels, bell)
     }
 
     /// Opens it at another rate than 48 kHz, if it can do that one: for cards that lie about theirs.
     ///
     /// # Errors
     /// There is none, or it can't be opened.
-    pub fn open_at(rate: u32, choice: Choice, channels: Channels) -> Result<Self, OpenError> {
-        Ok(Self { supervised: Supervised::start(Wish { choice, channels, rate })?, stood_in: 0 })
+    pub fn open_at(
+        rate: u32,
+        choice: Choice,
+        channels: Channels,
+        bell: &Arc<Bell>,
+    ) -> Result<Self, OpenError> {
+        Ok(Self {
+            supervised: Supervised::start(Wish { choice, channels, rate }, bell)?,
+            stood_in: 0,
+        })
     }
 
     /// The next 10 ms, if they are there; call until they aren't. Silence at the right pace while the
@@ -148,6 +157,12 @@ impl Capture {
         let due = self.supervised.pace.due(now);
         self.stood_in += usize::from(due);
         due
+    }
+
+    /// When it is to be asked although the bell didn't ring: then silence may be due.
+    #[must_use]
+    pub fn due(&self) -> Instant {
+        self.supervised.pace.next_due()
     }
 
     /// What happened to it; call until there is nothing more.
@@ -170,17 +185,22 @@ impl Playback {
     ///
     /// # Errors
     /// There is none, or it can't be opened.
-    pub fn open(choice: Choice, channels: Channels) -> Result<Self, OpenError> {
-        Self::open_at(SAMPLE_RATE, choice, channels)
+    pub fn open(choice: Choice, channels: Channels, bell: &Arc<Bell>) -> Result<Self, OpenError> {
+        Self::open_at(SAMPLE_RATE, choice, channels, bell)
     }
 
     /// Opens it at another rate than 48 kHz, if it can do that one: for cards that lie about theirs.
     ///
     /// # Errors
     /// There is none, or it can't be opened.
-    pub fn open_at(rate: u32, choice: Choice, channels: Channels) -> Result<Self, OpenError> {
+    pub fn open_at(
+        rate: u32,
+        choice: Choice,
+        channels: Channels,
+        bell: &Arc<Bell>,
+    ) -> Result<Self, OpenError> {
         Ok(Self {
-            supervised: Supervised::start(Wish { choice, channels, rate })?,
+            supervised: Supervised::start(Wish { choice, channels, rate }, bell)?,
             callbacks: 0,
             for_ring: 0,
         })
@@ -208,6 +228,12 @@ impl Playback {
             ring.push(frame);
             self.for_ring -= 1;
         }
+    }
+
+    /// When it is to be asked although the bell didn't ring: then a frame may be due that nobody hears.
+    #[must_use]
+    pub fn due(&self) -> Instant {
+        self.supervised.pace.next_due()
     }
 
     /// What happened to it; call until there is nothing more.
@@ -256,12 +282,12 @@ struct Supervised<R> {
 }
 
 impl<R: OneWay> Supervised<R> {
-    fn start(wish: Wish) -> Result<Self, OpenError> {
+    fn start(wish: Wish, bell: &Arc<Bell>) -> Result<Self, OpenError> {
         let (alive, ended) = mpsc::channel();
-        let (events, driver_events) = mpsc::channel();
-        let (rings, driver_rings) = mpsc::channel();
+        let (events, driver_events) = bell::channel(bell);
+        let (rings, driver_rings) = bell::channel(bell);
         let (first, opened) = mpsc::channel();
-        let supervisor = Supervisor { wish, ended, events, rings };
+        let supervisor = Supervisor { wish, ended, events, rings, bell: bell.clone() };
         thread::Builder::new()
             .name(format!("sound {:?}", R::DIRECTION).to_lowercase())
             .spawn(move || supervisor.run(&first))
@@ -289,8 +315,9 @@ impl<R: OneWay> Supervised<R> {
 struct Supervisor<R> {
     wish: Wish,
     ended: Receiver<()>,
-    events: Sender<Event>,
-    rings: Sender<(R, Arc<Gauge>)>,
+    events: Ringing<Event>,
+    rings: Ringing<(R, Arc<Gauge>)>,
+    bell: Arc<Bell>,
 }
 
 impl<R: OneWay> Supervisor<R> {
@@ -304,7 +331,7 @@ impl<R: OneWay> Supervisor<R> {
                     let _ = first.send(Ok(()));
                     ever = true;
                     let Some(lost) = self.watch(&stream, &mut back_off) else { return };
-                    let _ = self.events.send(Event::Lost(lost));
+                    self.events.send(Event::Lost(lost));
                     bury(stream);
                     buffer.after(lost);
                     back_off.after_failure()
@@ -326,14 +353,14 @@ impl<R: OneWay> Supervisor<R> {
         let host = cpal::default_host();
         let device = choose::find(&host, R::DIRECTION, &self.wish.choice)?;
         let (config, format) = choose::format(&device, R::DIRECTION, &self.wish, buffer)?;
-        let gauge = Arc::new(Gauge::default());
+        let gauge = Arc::new(Gauge::new(self.bell.clone()));
         let built = self.build(&device, config, format, &gauge).or_else(|_| {
             let config = StreamConfig { buffer_size: cpal::BufferSize::Default, ..config };
             self.build(&device, config, format, &gauge)
         });
         let (stream, ring) = built.map_err(|error| self.wish.refused(&error))?;
         stream.play().map_err(|error| self.wish.refused(&error))?;
-        let _ = self.rings.send((ring, gauge.clone()));
+        self.rings.send((ring, gauge.clone()));
         let opened = Opened {
             name: device.to_string(),
             rate: config.sample_rate,
@@ -369,14 +396,14 @@ impl<R: OneWay> Supervisor<R> {
             match watch.look(&running.gauge) {
                 Health::Lost(lost) => return Some(lost),
                 Health::Interrupted(times) => {
-                    let _ = self.events.send(Event::Interrupted(times));
+                    self.events.send(Event::Interrupted(times));
                 }
                 Health::Fine => {}
             }
             // A sound server that has just been started opens streams that never move.
             if running.gauge.callbacks() > 0 && !told {
                 back_off.succeeded();
-                let _ = self.events.send(Event::Opened(running.opened.clone()));
+                self.events.send(Event::Opened(running.opened.clone()));
                 told = true;
             }
             if looks.is_multiple_of(LOOKS_PER_DEFAULT) && self.default_is_another(running) {

@@ -11,6 +11,7 @@
 //!
 //! Read first: [`frame`]. Then [`codec`], [`decode`], [`source`]. Next layer: [`crate::peer`].
 
+pub mod bell;
 mod bytewise;
 pub mod codec;
 mod comfort;

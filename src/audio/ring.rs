@@ -1,8 +1,8 @@
 //! The way to and from the sound card's own thread, which must never wait.
 //!
 //! The card calls us back when it has samples or wants some, and if we are late it crackles. So a callback
-//! does nothing but convert numbers and move them through a lock-free ring of fixed size; no allocation,
-//! lock, log or system call. [`CaptureCallback`] and [`PlaybackCallback`] are those ends, [`CaptureRing`]
+//! does nothing but convert numbers, move them through a lock-free ring of fixed size and wake the driver
+//! ([`Bell`]); no allocation, lock or log. [`CaptureCallback`] and [`PlaybackCallback`] are those ends, [`CaptureRing`]
 //! and [`PlaybackRing`] the others: they resample between the card's rate and 48 kHz.
 //!
 //! ```text
@@ -10,10 +10,6 @@
 //! card's thread: PlaybackCallback <==ring== PlaybackRing: driver    (frames as they are wanted)
 //!                                  Gauge: counts, as atomics
 //! ```
-//! Nobody wakes the driver: a wake-up is a system call (or a lock), so the callback may not do it. The
-//! driver looks every 5 ms instead. On average that costs 2.5 ms of delay, a fifth of the smallest
-//! buffer that sound servers keep, and nothing while no card is open.
-//!
 //! How much is kept for the loudspeaker: what its largest callback takes, and a margin: what was needed
 //! of it in the last half minute, when the driver was late, and a step more. Read next: `device.rs`.
 
@@ -23,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use super::bell::Bell;
 use super::frame::{Channels, FRAME_SAMPLES, Frame, SAMPLE_RATE};
 use super::resample::{RateError, Resampler};
 
@@ -39,9 +36,26 @@ pub struct Gauge {
     overflowed: AtomicU64,
     errors: AtomicU64,
     gone: AtomicBool,
+    bell: Arc<Bell>,
 }
 
 impl Gauge {
+    /// Of a card that has not begun; its callbacks ring `bell`.
+    #[must_use]
+    pub fn new(bell: Arc<Bell>) -> Self {
+        Self {
+            callbacks: AtomicU64::new(0),
+            largest: AtomicUsize::new(0),
+            dry: AtomicU64::new(0),
+            left: AtomicUsize::new(usize::MAX),
+            lacked: AtomicUsize::new(0),
+            overflowed: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            gone: AtomicBool::new(false),
+            bell,
+        }
+    }
+
     /// Data callbacks so far.
     #[must_use]
     pub fn callbacks(&self) -> u64 {
@@ -95,24 +109,17 @@ impl Gauge {
         self.dry.fetch_add(u64::from(ready < wanted), Ordering::Relaxed);
     }
 
+    /// At the end of a callback: what it moved is there.
     fn called(&self, samples: usize) {
         self.largest.fetch_max(samples, Ordering::Relaxed);
         self.callbacks.fetch_add(1, Ordering::Relaxed);
+        self.bell.ring();
     }
 }
 
 impl Default for Gauge {
     fn default() -> Self {
-        Self {
-            callbacks: AtomicU64::new(0),
-            largest: AtomicUsize::new(0),
-            dry: AtomicU64::new(0),
-            left: AtomicUsize::new(usize::MAX),
-            lacked: AtomicUsize::new(0),
-            overflowed: AtomicU64::new(0),
-            errors: AtomicU64::new(0),
-            gone: AtomicBool::new(false),
-        }
+        Self::new(Arc::default())
     }
 }
 
@@ -199,7 +206,6 @@ impl CaptureCallback {
     /// Takes what the card has heard. Safe in real time if `to_f32` is.
     pub fn heard<T: Copy>(&mut self, samples: &[T], to_f32: impl Fn(T) -> f32) {
         let frames = samples.len() / self.theirs;
-        self.gauge.called(frames);
         let room = self.producer.slots() / self.channels.count();
         for frame in samples.chunks_exact(self.theirs).take(room) {
             match self.channels {
@@ -217,6 +223,7 @@ impl CaptureCallback {
         }
         let lost = frames.saturating_sub(room) as u64;
         self.gauge.overflowed.fetch_add(lost, Ordering::Relaxed);
+        self.gauge.called(frames);
     }
 }
 
@@ -489,7 +496,7 @@ mod tests {
         assert_eq!((frames, ring.late()), (5, 3 * 480));
     }
 
-    /// Runs a card of `rate` for `seconds`, which is served every 5 ms.
+    /// Runs a card of `rate` for `seconds`; the driver comes every 5 ms, which is late for some callbacks.
     fn run(rate: u32, period: usize, seconds: usize) -> (Vec<f32>, Arc<Gauge>, usize) {
         let gauge = Arc::new(Gauge::default());
         let layout = Layout { rate, channels: 2 };

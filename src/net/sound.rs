@@ -11,7 +11,7 @@
 //! none, a timer of 10 ms does (see `pace.rs`). A machine without a sound card sends a tone and
 //! hears nothing, after a warning: a first call works anywhere.
 //!
-//! The driver's loop asks `Sound::due` when to come back. Read next: `sound/device.rs`.
+//! Devices wake the driver's loop by a [`Bell`]; what no device says is due by `Sound::due`. Read next: `sound/device.rs`.
 
 mod device;
 #[cfg(not(feature = "device"))]
@@ -20,6 +20,10 @@ mod pace;
 mod told;
 mod voice;
 
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::audio::bell::Bell;
 use crate::audio::{Channels, Frame, Mixer, sink, source};
 use crate::net::driver::{CallId, Refusal};
 use crate::peer::config::Sending;
@@ -38,8 +42,10 @@ pub struct Sound {
     loudspeaker: Loudspeaker,
     /// Set while a voice sounds.
     pace: Option<Pace>,
-    /// When devices are looked at next; set while a call needs one.
-    look: Option<Instant>,
+    /// Rung by devices.
+    bell: Arc<Bell>,
+    /// Whether it was.
+    was_rung: bool,
     mixer: Mixer,
     mixed: Frame,
     recorded: usize,
@@ -65,8 +71,9 @@ impl Sound {
         output: sink::Spec,
         channels: Channels,
     ) -> Result<Self, Refusal> {
-        let microphone = Microphone::new(&input, channels);
-        let loudspeaker = Loudspeaker::new(&output, channels);
+        let bell = Arc::new(Bell::default());
+        let microphone = Microphone::new(&input, channels, &bell);
+        let loudspeaker = Loudspeaker::new(&output, channels, &bell);
         Ok(Self {
             input,
             output,
@@ -74,7 +81,8 @@ impl Sound {
             microphone,
             loudspeaker,
             pace: None,
-            look: None,
+            bell,
+            was_rung: false,
             mixer: Mixer::new(),
             mixed: Frame::silence(channels),
             recorded: 0,
@@ -100,17 +108,16 @@ impl Sound {
     }
 
     /// A call is there: devices take up to a second to open, so that begins now, beside the loop.
-    pub(crate) fn call_came(&mut self, now: Instant) {
-        if self.microphone.call_came() | self.loudspeaker.call_came() {
-            self.look.get_or_insert(now);
-        }
+    pub(crate) fn call_came(&mut self) {
+        self.microphone.call_came();
+        self.loudspeaker.call_came();
     }
 
     /// No call is left: the microphone's lamp goes out.
     pub(crate) fn all_calls_left(&mut self) {
         self.microphone.close();
         self.loudspeaker.close();
-        (self.pace, self.look) = (None, None);
+        self.pace = None;
     }
 
     /// The sound of a call that has just been connected, and what a person should know about it.
@@ -122,18 +129,29 @@ impl Sound {
         Voice::new(&self.input, &self.output, self.channels, id, self.recorded)
     }
 
-    /// When [`Sound::take`] has something.
+    /// Ready when a device has something.
+    pub(crate) fn poll_rung(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let rung = self.bell.poll_rung(cx);
+        self.was_rung |= rung.is_ready();
+        rung
+    }
+
+    /// When [`Sound::take`] has something, unless a device rings before that.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.pace.map(Pace::due).into_iter().chain(self.look).min()
+        let devices = [self.microphone.due(), self.loudspeaker.due()];
+        self.pace.map(Pace::due).into_iter().chain(devices.into_iter().flatten()).min()
+    }
+
+    /// Whether [`Sound::take`] has something.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.was_rung || self.due().is_some_and(|due| due <= now)
     }
 
     /// What is due now, and what happened to devices.
     pub(crate) fn take(&mut self, now: Instant, mut warn: impl FnMut(String)) -> Due {
-        if self.look.is_some_and(|look| look <= now) {
-            let microphone = self.microphone.look(now, &mut warn);
-            let loudspeaker = self.loudspeaker.look(now, &mut warn);
-            self.look = microphone.into_iter().chain(loudspeaker).min();
-        }
+        self.was_rung = false;
+        self.microphone.look(now, &mut warn);
+        self.loudspeaker.look(now, &mut warn);
         let mut ticks = 0;
         while self.pace.as_mut().is_some_and(|pace| pace.tick(now)) {
             ticks += 1;

@@ -190,6 +190,11 @@ impl Pace {
         self.next = Some(now + PATIENCE);
     }
 
+    /// When [`Self::due`] may say so next.
+    pub(super) fn next_due(&self) -> Instant {
+        self.next.unwrap_or(Instant::ZERO)
+    }
+
     /// Whether a frame is due that the device doesn't deal with; call until it isn't.
     pub(super) fn due(&mut self, now: Instant) -> bool {
         let next = *self.next.get_or_insert(now + PATIENCE);

@@ -229,7 +229,7 @@ impl Driver {
         let progress = Progress::Running { peer: Box::new(peer), voice: None };
         let (id, key) = self.enter(now, caller, state, progress)?;
         self.router.register(&ufrag, key);
-        self.sound.call_came(now);
+        self.sound.call_came();
         self.drain(now, key);
         Ok(id)
     }

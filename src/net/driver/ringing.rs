@@ -97,7 +97,7 @@ impl Driver {
         let before = std::mem::replace(&mut call.progress, running);
         call.since = now; // our own offer may stay open as long as any other
         self.router.register(&ufrag, key);
-        self.sound.call_came(now);
+        self.sound.call_came();
         self.schedule_chore(key);
         self.drain(now, key);
         if let Progress::Ringing { decided, .. } = before
@@ -119,7 +119,7 @@ impl Driver {
         let before = std::mem::replace(&mut call.progress, running);
         call.since = now;
         self.router.register(&ufrag, key);
-        self.sound.call_came(now);
+        self.sound.call_came();
         if let Progress::Ringing { offer, decided } = before {
             self.look_for_servers(now, id, Waiting::Decided { offer, decided });
         }

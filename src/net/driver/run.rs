@@ -90,6 +90,7 @@ impl Driver {
                 self.has_other_addresses = true;
                 ready = true;
             }
+            ready |= self.sound.poll_rung(cx).is_ready();
             ready |= due.is_some() && sleep.as_mut().poll(cx).is_ready();
             if self.next_command.is_none()
                 && let Poll::Ready(command) = self.commands.poll_recv(cx)

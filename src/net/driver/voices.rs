@@ -46,7 +46,7 @@ impl Driver {
 
     /// Plays and sends what is due.
     pub(super) fn take_sound(&mut self, now: Instant) {
-        if self.sound.due().is_none_or(|due| due > now) {
+        if !self.sound.is_due(now) {
             return;
         }
         let mut warnings = Vec::new();

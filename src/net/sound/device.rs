@@ -11,9 +11,11 @@
 //! reads about each of these is in `told.rs`.
 
 use std::fmt;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
+use crate::audio::bell::{self, Bell};
 use crate::audio::{Channels, Frame, sink, source};
 use crate::time::Instant;
 
@@ -37,11 +39,12 @@ struct Slot<D> {
     choice: Choice,
     channels: Channels,
     open: Open<D>,
+    bell: Arc<Bell>,
     state: State<D>,
     told: Told,
 }
 
-type Open<D> = fn(Choice, Channels) -> Result<D, OpenError>;
+type Open<D> = fn(Choice, Channels, &Arc<Bell>) -> Result<D, OpenError>;
 
 enum State<D> {
     Closed,
@@ -69,8 +72,8 @@ impl<D> fmt::Debug for State<D> {
 }
 
 impl Microphone {
-    pub(super) fn new(input: &source::Spec, channels: Channels) -> Self {
-        let slot = |choice| Slot::new(choice, channels, Capture::open, told::MICROPHONE);
+    pub(super) fn new(input: &source::Spec, channels: Channels, bell: &Arc<Bell>) -> Self {
+        let slot = |choice| Slot::new((choice, channels), Capture::open, told::MICROPHONE, bell);
         Self(match input {
             source::Spec::Default => Some(slot(Choice::Default)),
             source::Spec::Device(name) => Some(slot(Choice::Named(name.clone()))),
@@ -78,9 +81,11 @@ impl Microphone {
         })
     }
 
-    /// Opens it if need be; whether it is to be looked at from now on.
-    pub(super) fn call_came(&mut self) -> bool {
-        self.0.as_mut().is_some_and(Slot::open)
+    /// Opens it if need be.
+    pub(super) fn call_came(&mut self) {
+        if let Some(slot) = &mut self.0 {
+            slot.open();
+        }
     }
 
     pub(super) fn close(&mut self) {
@@ -89,9 +94,16 @@ impl Microphone {
         }
     }
 
-    /// Looks after it; when to come back, if it needs that.
-    pub(super) fn look(&mut self, now: Instant, warn: &mut impl FnMut(String)) -> Option<Instant> {
-        self.0.as_mut()?.look(now, Capture::next_event, warn)
+    /// Looks after it.
+    pub(super) fn look(&mut self, now: Instant, warn: &mut impl FnMut(String)) {
+        if let Some(slot) = &mut self.0 {
+            slot.look(now, Capture::next_event, warn);
+        }
+    }
+
+    /// When there is something to do although the bell didn't ring.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.0.as_ref()?.due(Capture::due)
     }
 
     /// Whether sound comes, or will come, from here.
@@ -113,8 +125,8 @@ impl Microphone {
 }
 
 impl Loudspeaker {
-    pub(super) fn new(output: &sink::Spec, channels: Channels) -> Self {
-        let slot = |choice| Slot::new(choice, channels, Playback::open, told::LOUDSPEAKER);
+    pub(super) fn new(output: &sink::Spec, channels: Channels, bell: &Arc<Bell>) -> Self {
+        let slot = |choice| Slot::new((choice, channels), Playback::open, told::LOUDSPEAKER, bell);
         Self(match output {
             sink::Spec::Default => Some(slot(Choice::Default)),
             sink::Spec::Device(name) => Some(slot(Choice::Named(name.clone()))),
@@ -122,8 +134,10 @@ impl Loudspeaker {
         })
     }
 
-    pub(super) fn call_came(&mut self) -> bool {
-        self.0.as_mut().is_some_and(Slot::open)
+    pub(super) fn call_came(&mut self) {
+        if let Some(slot) = &mut self.0 {
+            slot.open();
+        }
     }
 
     pub(super) fn close(&mut self) {
@@ -132,8 +146,14 @@ impl Loudspeaker {
         }
     }
 
-    pub(super) fn look(&mut self, now: Instant, warn: &mut impl FnMut(String)) -> Option<Instant> {
-        self.0.as_mut()?.look(now, Playback::next_event, warn)
+    pub(super) fn look(&mut self, now: Instant, warn: &mut impl FnMut(String)) {
+        if let Some(slot) = &mut self.0 {
+            slot.look(now, Playback::next_event, warn);
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.0.as_ref()?.due(Playback::due)
     }
 
     pub(super) fn is_used(&self) -> bool {
@@ -156,36 +176,40 @@ impl Loudspeaker {
 }
 
 impl<D: Send + 'static> Slot<D> {
-    fn new(choice: Choice, channels: Channels, open: Open<D>, words: told::Words) -> Self {
+    fn new(
+        (choice, channels): (Choice, Channels),
+        open: Open<D>,
+        words: told::Words,
+        bell: &Arc<Bell>,
+    ) -> Self {
         let told = Told::new(words, matches!(choice, Choice::Default));
-        Self { choice, channels, open, state: State::Closed, told }
+        Self { choice, channels, open, bell: bell.clone(), state: State::Closed, told }
     }
 
-    fn open(&mut self) -> bool {
+    fn open(&mut self) {
         if matches!(self.state, State::Closed) {
             self.state = State::Opening(self.opening());
         }
-        true
     }
 
     fn opening(&self) -> Receiver<Result<D, OpenError>> {
-        let (opened, receiver) = channel();
+        let (opened, receiver) = bell::channel(&self.bell);
         let (open, choice, channels) = (self.open, self.choice.clone(), self.channels);
+        let bell = self.bell.clone();
         let thread = std::thread::Builder::new().name("open a sound device".to_owned());
         // Without a thread the receiver finds nobody there, which counts as a failure.
-        let _thread = thread.spawn(move || opened.send(open(choice, channels)));
+        let _thread = thread.spawn(move || opened.send(open(choice, channels, &bell)));
         receiver
     }
 
-    /// When to look again: an open device's thread may not wake us (see `audio/ring.rs`).
     fn look(
         &mut self,
         now: Instant,
         next_event: fn(&mut D) -> Option<Event>,
         warn: &mut impl FnMut(String),
-    ) -> Option<Instant> {
+    ) {
         match &mut self.state {
-            State::Closed => return None,
+            State::Closed => {}
             State::Opening(receiver) => match received(receiver) {
                 None => {}
                 Some(Ok(device)) => self.state = State::Open(device),
@@ -207,8 +231,8 @@ impl<D: Send + 'static> Slot<D> {
                     (again.at, again.opening) = (now + again.wait, None);
                 }
                 Some(None) => {}
-                None if again.at <= now => return Some(self.try_again(now)),
-                None => return Some(again.at),
+                None if again.at <= now => self.try_again(),
+                None => {}
             },
             State::Open(_) => {}
         }
@@ -217,15 +241,22 @@ impl<D: Send + 'static> Slot<D> {
                 self.told.event(&event).into_iter().for_each(&mut *warn);
             }
         }
-        Some(now + LOOK_EVERY)
     }
 
-    fn try_again(&mut self, now: Instant) -> Instant {
+    /// A thread that opens it rings, and so does whatever an open one does.
+    fn due(&self, due: fn(&D) -> Instant) -> Option<Instant> {
+        match &self.state {
+            State::Missing { again: Again { at, opening: None, .. }, .. } => Some(*at),
+            State::Closed | State::Opening(_) | State::Missing { .. } => None,
+            State::Open(device) => Some(due(device)),
+        }
+    }
+
+    fn try_again(&mut self) {
         let opening = Some(self.opening());
         if let State::Missing { again, .. } = &mut self.state {
             again.opening = opening;
         }
-        now + LOOK_EVERY
     }
 
     fn is_used(&self) -> bool {
@@ -242,8 +273,6 @@ fn received<T, E>(receiver: &Receiver<Result<T, E>>) -> Option<Result<T, Option<
     }
 }
 
-/// How often an open device is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// A missing device is tried again after so long, and then ever later.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(8);

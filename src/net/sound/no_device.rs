@@ -1,5 +1,8 @@
 //! A build without the feature `device`: what `audio/device.rs` has, and every device is missing.
 
+use std::sync::Arc;
+
+use crate::audio::bell::Bell;
 use crate::audio::{Channels, Frame};
 use crate::time::Instant;
 
@@ -57,10 +60,17 @@ pub(in crate::net::sound) enum Capture {}
 pub(in crate::net::sound) enum Playback {}
 
 impl Capture {
-    pub(in crate::net::sound) fn open(choice: Choice, _: Channels) -> Result<Self, OpenError> {
+    pub(in crate::net::sound) fn open(
+        choice: Choice,
+        _: Channels,
+        _: &Arc<Bell>,
+    ) -> Result<Self, OpenError> {
         Err(OpenError(choice))
     }
     pub(in crate::net::sound) fn take(&mut self, _: Instant, _: &mut Frame) -> bool {
+        match *self {}
+    }
+    pub(in crate::net::sound) fn due(&self) -> Instant {
         match *self {}
     }
     pub(in crate::net::sound) fn next_event(&mut self) -> Option<Event> {
@@ -69,13 +79,20 @@ impl Capture {
 }
 
 impl Playback {
-    pub(in crate::net::sound) fn open(choice: Choice, _: Channels) -> Result<Self, OpenError> {
+    pub(in crate::net::sound) fn open(
+        choice: Choice,
+        _: Channels,
+        _: &Arc<Bell>,
+    ) -> Result<Self, OpenError> {
         Err(OpenError(choice))
     }
     pub(in crate::net::sound) fn wanted(&mut self, _: Instant) -> usize {
         match *self {}
     }
     pub(in crate::net::sound) fn push(&mut self, _: &Frame) {
+        match *self {}
+    }
+    pub(in crate::net::sound) fn due(&self) -> Instant {
         match *self {}
     }
     pub(in crate::net::sound) fn next_event(&mut self) -> Option<Event> {
