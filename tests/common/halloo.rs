@@ -195,9 +195,25 @@ impl Halloo {
         }
     }
 
-    /// How many sockets and files it has open now.
+    /// How many sockets and files it has open now, less connections over TCP: how many of those a browser
+    /// keeps, and for how long, is its own affair.
     pub fn open_files(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+        let process = format!("/proc/{}", self.child.id());
+        let tables = ["tcp", "tcp6"].map(|table| {
+            std::fs::read_to_string(format!("{process}/net/{table}")).unwrap_or_default()
+        });
+        let connections: Vec<String> = tables
+            .iter()
+            .flat_map(|table| table.lines().skip(1))
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .filter(|columns| columns[3] != "0A") // a socket that listens
+            .map(|columns| format!("socket:[{}]", columns[9]))
+            .collect();
+        let open = std::fs::read_dir(format!("{process}/fd")).unwrap();
+        let targets = open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        targets
+            .filter(|file| !connections.iter().any(|other| file.as_os_str() == other.as_str()))
+            .count()
     }
 
     /// What it wrote on stderr so far.
