@@ -184,3 +184,29 @@ fn without_a_sound_card_a_tone_is_sent_after_a_warning() {
     let pitch = Recording::read(&heard).after_silence(0.01).between(0.5, 1.5).pitch();
     assert!((pitch.expect("silence") - 440.0).abs() < 3.0, "{pitch:?}");
 }
+
+/// A host of both families as a network of IPv4 alone sees it: that IPv6 leads nowhere must not hide that
+/// nobody takes TLS at the other address.
+#[test]
+fn an_address_without_a_route_is_no_reason_not_to_call() {
+    let Some(cable) = skip::namespaces("an_address_without_a_route_is_no_reason_not_to_call")
+    else {
+        return;
+    };
+    let (here, there) = (&cable.left, &cable.right);
+    // What `ip netns exec` shows as /etc/hosts.
+    let hosts = Path::new("/etc/netns").join(&here.name);
+    std::fs::create_dir_all(&hosts).unwrap();
+    let both = format!("{} anna.example\n2001:db8::1 anna.example\n", there.address);
+    std::fs::write(hosts.join("hosts"), both).unwrap();
+    let at = recording("unrouted-listener");
+    let bind = format!("{}:8080", there.address);
+    let listener = Halloo::listen(Some(there), LISTENER, &at, &["--bind", &bind]);
+    listener.url();
+    let mute = ["--input", "silence", "--output", "null", "--duration", "1"];
+    let mut caller = Halloo::start(Some(here), &[&["call", "anna.example"][..], &mute].concat());
+    caller.wait_for("connected", |_| true);
+    let status = caller.wait(Duration::from_secs(10));
+    std::fs::remove_dir_all(hosts).unwrap();
+    assert!(status.success(), "{status}");
+}

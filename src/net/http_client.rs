@@ -22,6 +22,7 @@ mod connect;
 mod events;
 mod failure;
 mod location;
+mod resolve;
 mod routes;
 mod told;
 mod trickle;

@@ -282,7 +282,7 @@ fn without_scope(address: SocketAddr) -> SocketAddr {
 
 /// Our address from which `to` is reached. Nothing is sent: connecting a UDP socket only looks up the
 /// route.
-fn route_towards(to: SocketAddr) -> io::Result<IpAddr> {
+pub(in crate::net) fn route_towards(to: SocketAddr) -> io::Result<IpAddr> {
     let to = SocketAddr::new(to.ip().to_canonical(), to.port());
     let any: SocketAddr = match to {
         SocketAddr::V4(_) => ([0_u8; 4], 0).into(),

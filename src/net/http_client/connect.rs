@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::resolve::Reachable;
 use crate::net::target::Endpoint;
 use crate::net::tls::client::{Stream, TlsClient, TlsError};
 use crate::net::tls::trust::{Distrust, Trust};
@@ -25,7 +26,7 @@ use crate::net::tls::trust::{Distrust, Trust};
 /// Makes connections for one call.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
-    tcp: HttpConnector,
+    tcp: HttpConnector<Reachable>,
     shared: Arc<Shared>,
 }
 
@@ -59,7 +60,7 @@ pub(super) enum ConnectError {
 
 impl Connector {
     pub(super) fn new(within: Duration, trust: Trust) -> Self {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Reachable::new());
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(within));
