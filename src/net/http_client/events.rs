@@ -17,6 +17,16 @@ use super::Client;
 use crate::signal::events::EVENT_STREAM;
 use crate::signal::events::stream::{Parser, Told, Unheard, told};
 
+/// Why there is no stream.
+enum NoStream {
+    /// Too many read already: there may be room later.
+    Full,
+    /// Nothing came back.
+    Silence,
+    /// Something that is no stream of events.
+    SomethingElse,
+}
+
 /// Why a stream ended.
 enum Left {
     /// There is none, or its call has ended, or nobody listens here any more.
@@ -34,16 +44,17 @@ impl Client {
         let mut is_halloo = false;
         loop {
             match self.open(&events).await {
-                Some(Ok(body)) => {
+                Ok(body) => {
                     is_halloo = true;
                     wait = FIRST_WAIT;
                     if let Left::ForGood = read(body, &mut unheard, &to).await {
                         return;
                     }
                 }
-                Some(Err(_)) => return,
-                None if is_halloo => {}
-                None => return, // the media may do without
+                Err(NoStream::Full) => {}
+                Err(NoStream::Silence) if is_halloo => {}
+                // The media may do without.
+                Err(NoStream::Silence | NoStream::SomethingElse) => return,
             }
             tokio::select! {
                 () = sleep(wait) => wait = (2 * wait).min(LONGEST_WAIT),
@@ -52,20 +63,20 @@ impl Client {
         }
     }
 
-    /// The stream; a status where there is none; nothing where nothing came back.
-    async fn open(&self, events: &Uri) -> Option<Result<Incoming, StatusCode>> {
+    async fn open(&self, events: &Uri) -> Result<Incoming, NoStream> {
         let asked = self.send_with(Method::GET, events, &[(header::ACCEPT, EVENT_STREAM)], "");
-        let response = timeout(HEAD_WITHIN, asked).await.ok()?.ok()?;
+        let Ok(Ok(response)) = timeout(HEAD_WITHIN, asked).await else {
+            return Err(NoStream::Silence);
+        };
         let content_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::to_str);
         let is_stream = content_type.is_some_and(|it| {
             let bare = it.ok().and_then(|it| it.split(';').next()).unwrap_or_default();
             bare.trim().eq_ignore_ascii_case(EVENT_STREAM)
         });
         match (response.status(), is_stream) {
-            (StatusCode::OK, true) => Some(Ok(response.into_body())),
-            // Too many read already: there may be room later.
-            (StatusCode::SERVICE_UNAVAILABLE, _) => None,
-            (status, _) => Some(Err(status)),
+            (StatusCode::OK, true) => Ok(response.into_body()),
+            (StatusCode::SERVICE_UNAVAILABLE, _) => Err(NoStream::Full),
+            _ => Err(NoStream::SomethingElse),
         }
     }
 }
