@@ -233,9 +233,9 @@ impl Carrier {
     /// Theirs came first. It is on its way to us; ours is due again when it has been answered.
     async fn give_way(&mut self) {
         let _ended = self.calls.give_way(self.id).await;
-        let wait = AGAIN_AFTER.get(self.crossed).copied().unwrap_or(LONGEST_AGAIN);
+        let Some(wait) = AGAIN_AFTER.get(self.crossed) else { return };
         self.crossed += 1;
-        self.again = Some((Instant::now() + wait, Again::Offer));
+        self.again = Some((Instant::now() + *wait, Again::Offer));
     }
 
     /// Something of theirs.
@@ -288,7 +288,7 @@ impl Carrier {
         }
         self.restarts += 1;
         let now = Instant::now();
-        let at = self.restarted.map_or(now, |restarted| now.max(restarted + LONGEST_AGAIN));
+        let at = self.restarted.map_or(now, |restarted| now.max(restarted + BETWEEN_RESTARTS));
         self.again = Some((at, Again::Restart));
     }
 
@@ -303,31 +303,32 @@ impl Carrier {
     /// Sends a request, twice if nothing comes back the first time.
     async fn patch(&self, content_type: &str, if_match: &str, body: &str) -> Reply {
         let headers = [(header::CONTENT_TYPE, content_type), (header::IF_MATCH, if_match)];
-        let mut nothing = Failure::Timeout { at: String::new(), seconds: 0.0 };
-        for _ in 0..2 {
-            let asked = async {
-                let response =
-                    self.client.send_with(Method::PATCH, &self.url, &headers, body).await?;
-                let (head, body) = response.into_parts();
-                Ok((head, self.client.read(&self.url, body).await?))
-            };
-            match timeout(PATCH_WITHIN, asked).await {
-                Ok(Ok((head, body))) if head.status.is_success() => {
-                    let etag = text_of(&head.headers, header::ETAG);
-                    return Reply::Success(String::from_utf8_lossy(&body).into_owned(), etag);
-                }
-                Ok(Ok((head, body))) => {
-                    let failure = status_failure(head.status, &head.headers, &body);
-                    return Reply::Refused(head.status, failure);
-                }
-                Ok(Err(failure)) => nothing = failure,
-                Err(_) => {
-                    let seconds = PATCH_WITHIN.as_secs_f64();
-                    nothing = Failure::Timeout { at: super::failure::at(&self.url), seconds };
-                }
+        match self.patch_once(&headers, body).await {
+            Reply::Nothing(_) => self.patch_once(&headers, body).await,
+            reply => reply,
+        }
+    }
+
+    async fn patch_once(&self, headers: &[(header::HeaderName, &str)], body: &str) -> Reply {
+        let asked = async {
+            let response = self.client.send_with(Method::PATCH, &self.url, headers, body).await?;
+            let (head, body) = response.into_parts();
+            Ok((head, self.client.read(&self.url, body).await?))
+        };
+        match timeout(PATCH_WITHIN, asked).await {
+            Ok(Ok((head, body))) if head.status.is_success() => {
+                let etag = text_of(&head.headers, header::ETAG);
+                Reply::Success(String::from_utf8_lossy(&body).into_owned(), etag)
+            }
+            Ok(Ok((head, body))) => {
+                Reply::Refused(head.status, status_failure(head.status, &head.headers, &body))
+            }
+            Ok(Err(failure)) => Reply::Nothing(failure),
+            Err(_) => {
+                let (at, seconds) = (super::failure::at(&self.url), PATCH_WITHIN.as_secs_f64());
+                Reply::Nothing(Failure::Timeout { at, seconds })
             }
         }
-        Reply::Nothing(nothing)
     }
 }
 
@@ -369,7 +370,7 @@ const AGAIN_AFTER: [Duration; 5] = [
     Duration::from_secs(4),
     Duration::from_secs(20),
 ];
-const LONGEST_AGAIN: Duration = Duration::from_secs(5);
+const BETWEEN_RESTARTS: Duration = Duration::from_secs(5);
 /// How often a common session is looked for, without an exchange that works in between.
 const MOST_RESTARTS: usize = 5;
 /// Media's own goodbye comes first, if it comes.
