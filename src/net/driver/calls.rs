@@ -1,6 +1,6 @@
 //! The table of calls: those that run, and those that ended less than a minute ago.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ pub(super) struct Call {
     pub(super) story: Story,
     /// Who waits for our description, and until when servers may keep them waiting.
     pub(super) waiting: Option<(Instant, Waiting)>,
-    /// Servers that were neither reached nor given up.
-    pub(super) unreached: usize,
+    /// Servers that were neither reached nor given up, by their places in the configuration.
+    pub(super) unreached: BTreeSet<usize>,
     /// Why the driver itself ended it: the peer only knows that it was told to hang up.
     pub(super) verdict: Option<(End, String)>,
     /// Our last offer on the running call, for those who come while it is open.

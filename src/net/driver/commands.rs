@@ -1,5 +1,6 @@
 //! What others ask of the loop.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::net::driver::calls::{Call, CallKey, Progress};
@@ -254,7 +255,7 @@ impl Driver {
             progress,
             story: Story::default(),
             waiting: None,
-            unreached: 0,
+            unreached: BTreeSet::new(),
             verdict: None,
             open_offer: None,
             readers: Arc::default(),

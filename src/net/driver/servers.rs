@@ -15,7 +15,7 @@ use crate::net::driver::calls::{Call, CallKey, Progress, Waiting};
 use crate::net::driver::handle::{Answer, Bell, Command};
 use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal, relays};
 use crate::net::relay_stream::{self, RelayStream};
-use crate::peer::event::Event;
+use crate::peer::event::{End, Event};
 use crate::peer::{Input, Peer};
 use crate::sdp::Description;
 use crate::time::Instant;
@@ -93,10 +93,10 @@ impl Driver {
     }
 
     /// Begins to reach every server of a call that gathers.
-    pub(super) fn reach_servers(&mut self, now: Instant, key: CallKey) {
+    fn reach_servers(&mut self, now: Instant, key: CallKey) {
         let servers = self.options.peer.servers.clone();
         if let Some(call) = self.calls.get_mut(key) {
-            call.unreached = servers.len();
+            call.unreached = (0..servers.len()).collect();
         }
         for (place, server) in servers.into_iter().enumerate() {
             let at_once = server.address().filter(|_| server.transport == ServerTransport::Udp);
@@ -146,11 +146,9 @@ impl Driver {
             Err(why) => self.tell_peer(now, key, Input::ServerUnreachable { server: place, why }),
         }
         let Some(call) = self.calls.get_mut(key) else { return };
-        if call.unreached > 0 {
-            call.unreached -= 1;
-            if call.unreached == 0 {
-                self.tell_peer(now, key, Input::LocalAddressesDone);
-            }
+        // A relay that is opened again was counted before.
+        if call.unreached.remove(&place) && call.unreached.is_empty() {
+            self.tell_peer(now, key, Input::LocalAddressesDone);
         }
         self.drain(now, key);
     }
@@ -208,7 +206,9 @@ impl Driver {
 
     /// Whether the description that somebody waits for can be written now.
     pub(super) fn is_ready(call: &Call) -> bool {
-        call.waiting.is_some() && call.unreached == 0 && call.peer().is_some_and(Peer::has_gathered)
+        call.waiting.is_some()
+            && call.unreached.is_empty()
+            && call.peer().is_some_and(Peer::has_gathered)
     }
 
     /// Writes the description that somebody waits for, with what was found until now.
@@ -224,6 +224,7 @@ impl Driver {
             }
             Progress::Ringing { .. } => return waiting.refuse(Refusal::UnknownCall),
         };
+        let mut is_gone = false;
         let rings = matches!(waiting, Waiting::Offer { bell: Bell::Heard, .. });
         match waiting {
             Waiting::Answer { offer, reply } => {
@@ -236,8 +237,11 @@ impl Driver {
             }
             Waiting::Decided { offer, decided } => {
                 let description = super::ringing::describe(peer, now, offer.as_deref());
-                let _gone = decided.send(description);
+                is_gone = decided.send(description).is_err();
             }
+        }
+        if is_gone {
+            return self.close(now, key, End::HungUpByPeer, "the caller is gone");
         }
         if rings {
             self.tell(now, key, Event::Ringing);
