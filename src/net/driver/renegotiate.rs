@@ -11,9 +11,10 @@
 //! on our side alone, and is offered as soon as a reader comes.
 
 use crate::net::driver::calls::{Call, CallKey, Progress};
+use crate::net::driver::uplinks::give_addresses;
 use crate::net::driver::{CallId, Driver, Refusal};
+use crate::peer::Peer;
 use crate::peer::event::{Change, Event};
-use crate::peer::{Input, Peer};
 use crate::sdp::{Candidate, Description, Direction, Fragment};
 use crate::signal::whip::Exchange;
 use crate::time::Instant;
@@ -172,13 +173,7 @@ impl Driver {
                 tracing::warn!(%error, "new addresses are not used");
             }
             let serving = self.network.sockets.serving(caller.signalling);
-            // An address that is to be hidden, and can't be, is not told.
-            if let Ok(hidden) = self.names.hide(serving.iter().map(|(_, addr)| addr.ip())) {
-                peer.hide(hidden);
-                for (path, addr) in serving {
-                    peer.handle_input(now, Input::LocalAddress { path, addr });
-                }
-            }
+            give_addresses(now, peer, &mut self.names, &serving);
         }
         let Ok(offer) = peer.make_offer(now) else { return };
         let change = if peer.has_open_restart() { Change::IceRestart } else { Change::Direction };

@@ -7,9 +7,13 @@
 //! Event::RestartNeeded --> an offer that begins ICE anew, if somebody carries it to the other side
 //! ```
 
+use std::net::SocketAddr;
+
+use crate::ice::PathId;
 use crate::net::driver::Driver;
 use crate::net::driver::calls::{Call, CallKey};
-use crate::peer::Input;
+use crate::net::driver::names::Names;
+use crate::peer::{Input, Peer};
 use crate::time::Instant;
 
 impl Driver {
@@ -31,16 +35,9 @@ impl Driver {
             let Some(caller) = self.calls.get(key).map(|call| call.caller) else { continue };
             let mut serving = self.network.sockets.serving(caller.signalling);
             serving.retain(|(path, _)| changes.come.contains(path));
-            let hidden = self.names.hide(serving.iter().map(|(_, addr)| addr.ip()));
             let Some(peer) = self.calls.peer(key) else { continue };
-            // What came first: who loses one has another to go to. An address that is to be hidden, and
-            // can't be, is not used.
-            if let Ok(hidden) = hidden {
-                peer.hide(hidden);
-                for (path, addr) in serving {
-                    peer.handle_input(now, Input::LocalAddress { path, addr });
-                }
-            }
+            // What came first: who loses one has another to go to.
+            give_addresses(now, peer, &mut self.names, &serving);
             for path in &changes.gone {
                 peer.handle_input(now, Input::LocalAddressGone { path: *path });
             }
@@ -57,6 +54,21 @@ impl Driver {
         let Some(peer) = self.calls.peer(key).filter(|peer| !peer.has_open_offer()) else { return };
         if peer.restart_ice().is_ok() {
             self.offer_if_needed(now, key);
+        }
+    }
+}
+
+/// Tells a call of addresses. One that is to be hidden, and can't be, is not used.
+pub(super) fn give_addresses(
+    now: Instant,
+    peer: &mut Peer,
+    names: &mut Names,
+    addresses: &[(PathId, SocketAddr)],
+) {
+    if let Ok(hidden) = names.hide(addresses.iter().map(|(_, addr)| addr.ip())) {
+        peer.hide(hidden);
+        for (path, addr) in addresses {
+            peer.handle_input(now, Input::LocalAddress { path: *path, addr: *addr });
         }
     }
 }
