@@ -13,7 +13,6 @@
 //!
 //! Comes from `cli`; the driver resolves candidates by it.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use mdns_sd::{
 };
 use tokio::time::timeout;
 
-use super::interfaces::{Serves, addresses, usable};
+use super::interfaces::{Link, addresses};
 use super::world;
 
 /// The service type (RFC 6335): calls by WHIP.
@@ -85,14 +84,17 @@ impl Discovery {
     /// The system doesn't allow it.
     pub fn start(interfaces: &[String]) -> Result<Self, DiscoveryError> {
         let addresses = addresses().map_err(DiscoveryError::new)?;
-        let ours: BTreeSet<String> = usable(&addresses, interfaces)
-            .into_iter()
-            .filter(|(_, serves)| *serves == Serves::EveryCall)
-            .map(|(address, _)| address.interface.clone())
-            .collect();
         let daemon = ServiceDaemon::new()?;
-        daemon.disable_interface(IfKind::All)?;
-        daemon.enable_interface(ours.into_iter().map(IfKind::Name).collect::<Vec<_>>())?;
+        let named = |names: Vec<String>| names.into_iter().map(IfKind::Name).collect::<Vec<_>>();
+        if interfaces.is_empty() {
+            // What leads into this machine; of other interfaces, also those that come later are used.
+            let inside =
+                addresses.iter().filter(|it| it.ip.is_loopback() || it.link == Link::Inside);
+            daemon.disable_interface(named(inside.map(|it| it.interface.clone()).collect()))?;
+        } else {
+            daemon.disable_interface(IfKind::All)?;
+            daemon.enable_interface(named(interfaces.to_vec()))?;
+        }
         Ok(Self { daemon })
     }
 
