@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use openssl::error::ErrorStack;
-use openssl::ssl::{Ssl, SslContext, SslMethod, SslOptions, SslVerifyMode, SslVersion};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslMode, SslOptions, SslVerifyMode, SslVersion};
 use openssl::x509::{X509, X509Ref};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_blocking;
@@ -86,6 +86,8 @@ impl TlsClient {
         builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
         builder.set_cipher_list("DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!RC4:!PSK:!SRP")?;
         builder.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
+        // A stream to a TURN server keeps what was not taken in a queue that grows meanwhile.
+        builder.set_mode(SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::ENABLE_PARTIAL_WRITE);
         // Not by OpenSSL in the middle of the handshake: see above.
         builder.set_verify(SslVerifyMode::NONE);
         Ok(Self(builder.build()))
