@@ -23,6 +23,7 @@ use crate::net::interfaces::{self, Serves};
 use crate::net::probe::{self, Relay, Seen};
 use crate::net::world::World;
 use crate::peer::event::Step;
+use crate::peer::is_private;
 use crate::stun::behaviour::Behaviour;
 use crate::turn;
 
@@ -191,11 +192,7 @@ impl Found<'_> {
 }
 
 fn reach(ip: IpAddr) -> &'static str {
-    let is_private = match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.octets().starts_with(&[100]),
-        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
-    };
-    match (ip.is_loopback(), is_private) {
+    match (ip.is_loopback(), is_private(ip)) {
         (true, _) => "this machine only",
         (_, true) => "private, for the same network",
         (_, false) => "public, unless a firewall is in between",

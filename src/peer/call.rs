@@ -11,7 +11,7 @@
 //! - `call/life.rs`: what happens below, and what the call makes of it: events, figures, the end.
 
 mod describe;
-mod evidence;
+pub(super) mod evidence;
 mod gathering;
 mod life;
 mod packets;

@@ -60,6 +60,7 @@ mod transport;
 mod vigil;
 
 pub use call::Peer;
+pub(crate) use call::evidence::is_private;
 pub use interface::{Dropped, Input, Output};
 pub use negotiate::NegotiateError;
 pub use router::{Route, Router};

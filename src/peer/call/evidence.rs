@@ -131,7 +131,7 @@ fn are_of_one_socket(one: &Candidate, other: &Candidate) -> bool {
 }
 
 /// Whether an address means something in a local network alone.
-fn is_private(ip: IpAddr) -> bool {
+pub(crate) fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             let [first, second, ..] = ip.octets();
