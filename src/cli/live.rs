@@ -123,7 +123,7 @@ fn columns() -> usize {
 /// Where a terminal doesn't say how wide it is.
 const USUAL: usize = 80;
 
-/// The same in two words, for the line of figures.
+/// Who keeps the call on hold, in a few words for the line of figures; `show.rs` says it whole.
 const fn in_short(directions: &Directions) -> &'static str {
     match (directions.local, directions.current) {
         (Direction::Inactive, _) => "on hold (h resumes)",

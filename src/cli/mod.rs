@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 //!
-//! [`options`] says what can be asked, [`listen`], [`call`], [`tab`], [`paste`], [`myself`], [`peers`] and [`devices`] do it,
+//! [`options`] says what can be asked, [`listen`], [`call`], [`tab`], [`paste`], [`myself`], [`peers`], [`probe`]
+//! and [`devices`] do it,
 //! [`show`] tells what happens while they do: as lines for a person, or as JSON Lines with `--json`.
 //! What a command could not do is a [`Failure`]; [`main`] makes it two lines and an exit code.
 //!

@@ -15,7 +15,7 @@
 //! served like the rest, for nobody is on the way: `http://localhost` needs no certificate, and browsers
 //! give it the microphone.
 //!
-//! Comes from `cli::listen`. Read next: `answer.rs`, then [`super::http_client`], the other side.
+//! Comes from `cli::port`, which opens it for `listen` and `call tab`. Read next: `answer.rs`, then [`super::http_client`], the other side.
 
 mod answer;
 mod body;
@@ -305,8 +305,7 @@ async fn accept(
 }
 
 fn own_addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    interfaces.iter().map(if_addrs::Interface::ip).collect()
+    interfaces::addresses().unwrap_or_default().iter().map(|address| address.ip).collect()
 }
 
 /// A page needs one or two, for the time of a request; more than this at once is no telephone.

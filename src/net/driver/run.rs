@@ -3,8 +3,9 @@
 //! ```text
 //!   sockets ──┐                       ┌── datagrams  route → Peer::handle_input → drain
 //!   commands ─┼─> one wake-up, then ──┼── commands   answered at once
-//!   timer ────┘                       ├── timers     only those that are due
-//!                                     └── sound      frames that are due
+//!   timer ────┤                       ├── timers     only those that are due
+//!   devices ──┤                       ├── sound      frames that are due
+//!   networks ─┘                       └── addresses  that came or went
 //! ```
 //! Draining follows every input at once, so a peer's buffer is on its way before the next datagram is
 //! read. Nothing here waits for anybody: sends never block, and answers to commands are left behind.

@@ -199,7 +199,10 @@ fn keep_private(file: &Path) {
         if mode.is_ok_and(|mode| mode & 0o077 != 0) {
             let done = fs::set_permissions(file, fs::Permissions::from_mode(0o600));
             let file = file.display();
-            tracing::warn!("{file} could be read by others; changed to its owner only: {done:?}");
+            match done {
+                Ok(()) => tracing::warn!("{file} could be read by others; now only by its owner"),
+                Err(error) => tracing::warn!("{file} can be read by others, and stays so: {error}"),
+            }
         }
     }
     #[cfg(not(unix))]
