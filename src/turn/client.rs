@@ -6,7 +6,8 @@
 //!
 //! Whose answer a message is, its transaction id says; whether the server wrote it, its integrity. Only
 //! challenges can't be proved: so they are taken up a few times and no more, and once there is an allocation
-//! only from the realm in which it was made.
+//! only from the realm in which it was made. If nothing better comes than one of another realm, then the
+//! server is not the one that gave us the allocation, or has forgotten it: it is lost.
 //!
 //! Where to look: `client/answers.rs`: what the server's answers mean.
 
@@ -15,6 +16,7 @@ mod answers;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 
@@ -43,6 +45,11 @@ pub struct Client {
     state: State,
     /// When the allocation has to be refreshed.
     refresh_at: Option<Instant>,
+    /// Until then a server that doesn't answer is asked again and again.
+    probes_until: Instant,
+    /// Somebody said in the server's name that we are known elsewhere. Then it counts, unless an answer
+    /// that is proved comes first.
+    elsewhere_at: Option<Instant>,
     /// What to say of the end, when the allocation is given back.
     verdict: Ended,
     permissions: Permissions,
@@ -56,6 +63,9 @@ pub struct Client {
     dropped: Dropped,
 }
 
+/// For so long a server that may have gone is asked in a hurry: after that there is no consent to send, either.
+const PROBING: Duration = Duration::from_secs(30);
+
 impl Client {
     /// Asks for an allocation at once. `rng` must be seeded from the system's randomness (a fixed seed in
     /// tests): who guesses it can forge answers.
@@ -68,6 +78,8 @@ impl Client {
             now,
             state: State::Asking,
             refresh_at: None,
+            probes_until: Instant::ZERO,
+            elsewhere_at: None,
             verdict: Ended::Closed,
             permissions: Permissions::default(),
             channels: Channels::default(),
@@ -100,7 +112,7 @@ impl Client {
                 self.permissions.want(peer.ip());
                 self.channels.want(peer);
             }
-            Input::Probe => self.refresh_at = self.refresh_at.map(|at| at.min(now)),
+            Input::Probe => self.probe(),
             Input::Disconnected => self.end(Ended::Failed(Reason::Disconnected)),
             Input::Close => self.close(Ended::Closed),
         }
@@ -228,8 +240,21 @@ impl Client {
         self.transactions.push(Transaction::new(self.now, purpose, id, carrier, credential));
     }
 
+    /// Takes the place of a refresh whose repetitions may be far apart by now.
+    fn probe(&mut self) {
+        if self.state.is_open() && !self.is_under_way(|purpose| *purpose == Purpose::Probe) {
+            self.probes_until = self.now + PROBING;
+            self.transactions.retain(|transaction| transaction.purpose != Purpose::Refresh);
+            self.state = self.state.after(Signal::Due);
+            self.start(Purpose::Probe);
+        }
+    }
+
     /// One of each kind at a time.
     fn start_what_is_due(&mut self) {
+        if self.state.is_open() && self.elsewhere_at.is_some_and(|at| at <= self.now) {
+            return self.end(Ended::Failed(Reason::Lost));
+        }
         if self.state == State::Held && self.refresh_at.is_some_and(|at| at <= self.now) {
             self.state = self.state.after(Signal::Due);
             self.start(Purpose::Refresh);
@@ -260,7 +285,7 @@ impl Client {
         let permit = permit.filter(|_| !self.is_under_way(|p| matches!(p, Purpose::Permit(_))));
         let bind = self.channels.due();
         let bind = bind.filter(|_| !self.is_under_way(|p| matches!(p, Purpose::Bind(..))));
-        [refresh, permit, bind].into_iter().flatten().min()
+        [refresh, permit, bind, self.elsewhere_at].into_iter().flatten().min()
     }
 
     fn is_under_way(&self, kind: impl Fn(&Purpose) -> bool) -> bool {

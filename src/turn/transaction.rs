@@ -18,6 +18,8 @@ pub(super) enum Purpose {
     Allocate(Families),
     /// It is to stay ours.
     Refresh,
+    /// Is it still ours? The answer is wanted soon.
+    Probe,
     /// It is not needed any more.
     Delete,
     /// These may send to us.
@@ -48,6 +50,8 @@ pub(super) enum Proof {
 
 /// No request is repeated on a stream; it is given up when it would be on UDP (RFC 8489 section 6.2.2).
 const ON_STREAM: Timing = Timing { rto: Duration::from_millis(39_500), sends: 1, last_wait: 1 };
+/// Who waits for sound can't wait for intervals that double: another probe follows this one.
+const IN_A_HURRY: Timing = Timing { rto: Duration::from_millis(500), sends: 2, last_wait: 2 };
 
 impl Transaction {
     /// Writes the request; the first poll sends it.
@@ -68,6 +72,7 @@ impl Transaction {
         };
         writer.fingerprint().finish();
         let timing = match carrier {
+            Carrier::Datagrams if purpose == Purpose::Probe => IN_A_HURRY,
             Carrier::Datagrams => Timing::default(),
             Carrier::Stream => ON_STREAM,
         };
@@ -78,10 +83,15 @@ impl Transaction {
 }
 
 impl Purpose {
+    /// Whether its refusal is the end.
+    pub(super) const fn is_refresh(&self) -> bool {
+        matches!(self, Self::Refresh | Self::Probe)
+    }
+
     pub(super) fn method(&self) -> Method {
         match self {
             Self::Allocate(_) => Method::ALLOCATE,
-            Self::Refresh | Self::Delete => Method::REFRESH,
+            Self::Refresh | Self::Probe | Self::Delete => Method::REFRESH,
             Self::Permit(_) => Method::CREATE_PERMISSION,
             Self::Bind(..) => Method::CHANNEL_BIND,
         }
@@ -90,7 +100,7 @@ impl Purpose {
     fn describe<'b>(&self, writer: MessageWriter<'b>) -> MessageWriter<'b> {
         match self {
             Self::Allocate(families) => writer.attributes(families.attributes()),
-            Self::Refresh => writer,
+            Self::Refresh | Self::Probe => writer,
             Self::Delete => writer.attribute(Attribute::Lifetime(0)),
             Self::Permit(ips) => {
                 // The port means nothing here (RFC 8656 section 10.1).

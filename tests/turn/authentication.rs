@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use halloo::stun::Method;
 use halloo::stun::credential::Declined;
+use halloo::time::Instant;
 use halloo::turn::{Carrier, Config, Ended, Event, Input, Reason};
 
 use super::hand::{Act, Owned, Table, mapped, relayed, secs};
@@ -105,11 +106,11 @@ fn a_realm_that_changes_in_the_call_is_not_answered() {
     let mut table = Table::ready(Carrier::Datagrams);
     let asked = table.seen.len();
     let other = vec![Owned::Realm("evil.example"), Owned::Nonce("n")];
-    for code in [401, 438] {
-        table.acts.push_back(Act::Refuse(code, other.clone()));
+    for code in [401, 438, 441] {
+        table.acts.push_back(Act::Outrun(code, other.clone()));
+        table.tell(Input::Probe);
     }
-    table.tell(Input::Probe);
-    assert_eq!(table.client.dropped().unproven_answers, 1);
+    assert_eq!(table.client.dropped().unproven_answers, 3);
     table.run_until(secs(1));
     let realms = table.seen[asked..].iter().map(|seen| seen.realm.as_deref());
     assert!(realms.clone().all(|realm| realm == Some("example.org")), "{realms:?}");
@@ -117,6 +118,28 @@ fn a_realm_that_changes_in_the_call_is_not_answered() {
         !table.events.iter().any(|event| matches!(event, Event::Ended(_))),
         "the true answer came"
     );
+}
+
+#[test]
+fn a_server_that_has_another_realm_now_has_lost_the_allocation() {
+    let cases = [
+        (Carrier::Datagrams, 300, None),
+        (Carrier::Datagrams, 300, Some(441)),
+        (Carrier::Stream, 0, None),
+    ];
+    for (carrier, ms, code) in cases {
+        let mut table = Table::ready(carrier);
+        table.realm = "elsewhere.example";
+        table.acts.extend(code.map(Act::RefuseUnproven));
+        table.tell(Input::Probe);
+        let lost = Event::Ended(Ended::Failed(Reason::Lost));
+        if ms > 0 {
+            table.run_until(Instant::from_millis(ms - 1));
+            assert_ne!(table.events.last(), Some(&lost), "the true answer has its time");
+        }
+        table.run_until(Instant::from_millis(ms));
+        assert_eq!(table.events.last(), Some(&lost), "{carrier:?}");
+    }
 }
 
 #[test]

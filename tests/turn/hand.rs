@@ -41,6 +41,8 @@ pub enum Act {
     Refuse(u16, Vec<Owned>),
     /// Nothing.
     BeSilent,
+    /// What a good server does; but somebody else refuses first in its name, with these attributes too.
+    Outrun(u16, Vec<Owned>),
     /// Say yes with a proof made of another password.
     Forge,
     /// Say no without a proof.
@@ -163,7 +165,7 @@ impl Table {
             match self.client.poll_output() {
                 Output::Transmit(bytes) => {
                     let bytes = bytes.to_vec();
-                    if let Some(answer) = self.serve(&bytes) {
+                    for answer in self.serve(&bytes) {
                         assert_eq!(self.client.receive(self.now, &answer), None);
                     }
                 }
@@ -198,43 +200,58 @@ impl Table {
         IntegrityKey::long_term(USER, self.realm, PASSWORD, algorithm).unwrap()
     }
 
-    fn serve(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+    fn serve(&mut self, bytes: &[u8]) -> Vec<Vec<u8>> {
         let message = match Message::parse(bytes) {
             Ok(message) if message.class() == Class::Request => message,
             _ => {
                 self.others.push(bytes.to_vec());
-                return None;
+                return Vec::new();
             }
         };
         assert_eq!(message.verify_fingerprint(), Ok(()));
         self.seen.push(see(&message));
-        let act = self.acts.pop_front().unwrap_or(Act::Properly);
+        let acts = match self.acts.pop_front() {
+            None => vec![Act::Properly],
+            Some(Act::BeSilent) => Vec::new(),
+            Some(Act::Outrun(code, attributes)) => {
+                let refusal = match code {
+                    401 | 438 => Act::Refuse(code, attributes),
+                    _ => Act::RefuseUnproven(code),
+                };
+                vec![refusal, Act::Properly]
+            }
+            Some(act) => vec![act],
+        };
+        acts.into_iter().map(|act| self.answer(act, &message)).collect()
+    }
+
+    fn answer(&mut self, act: Act, message: &Message<'_>) -> Vec<u8> {
         let mut out = Vec::new();
         match act {
-            Act::BeSilent => return None,
-            Act::Properly => self.answer_properly(&message, &mut out),
+            Act::BeSilent | Act::Outrun(..) => {}
+            Act::Properly => self.answer_properly(message, &mut out),
             Act::Forge => {
                 let key = IntegrityKey::new(b"another");
-                MessageWriter::success(&mut out, &message)
+                MessageWriter::success(&mut out, message)
                     .attributes(self.allocation.iter().map(Owned::attribute))
                     .integrity(&key)
                     .finish();
             }
             Act::RefuseUnproven(code) => {
-                MessageWriter::error(&mut out, &message, ErrorCode { code, reason: "No" }).finish();
+                MessageWriter::error(&mut out, message, ErrorCode { code, reason: "No" }).finish();
             }
             Act::Refuse(code, attributes) => {
                 let error = ErrorCode { code, reason: "No" };
-                let writer = MessageWriter::error(&mut out, &message, error)
+                let writer = MessageWriter::error(&mut out, message, error)
                     .attributes(attributes.iter().map(Owned::attribute));
                 let writer = match code {
                     401 | 438 => writer,
-                    _ => writer.integrity_like(&message, &self.key()),
+                    _ => writer.integrity_like(message, &self.key()),
                 };
                 writer.finish();
             }
         }
-        Some(out)
+        out
     }
 
     fn answer_properly(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {

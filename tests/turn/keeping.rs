@@ -79,6 +79,29 @@ fn a_server_that_has_forgotten_us_is_found_out() {
     }
 }
 
+/// The server of a call is away for some seconds: sound must not wait for an interval that has doubled.
+#[test]
+fn a_server_that_may_be_gone_is_asked_at_least_every_second() {
+    let mut table = Table::ready(Carrier::Datagrams);
+    table.run_until(secs(539));
+    table.acts.extend(std::iter::repeat_n(Act::BeSilent, 1_000));
+    let asked = table.seen.len();
+    table.run_until(secs(545));
+    assert_eq!(table.seen.len() - asked, 4, "the usual refresh: after 0, 0.5, 1.5, 3.5 s");
+
+    let asked = table.seen.len();
+    for ms in [0, 250, 600, 1_200] {
+        table.run_until(secs(545) + Duration::from_millis(ms));
+        table.tell(Input::Probe);
+    }
+    assert_eq!(table.seen.len() - asked, 2, "however often it is said");
+    table.run_until(secs(551));
+    assert_eq!(table.seen.len() - asked, 9, "two in one and a half seconds");
+
+    table.run_until(secs(577));
+    assert_eq!(table.events.last(), Some(&Event::Ended(Ended::Failed(Reason::Silent))));
+}
+
 #[test]
 fn a_broken_stream_is_the_end() {
     let mut table = Table::ready(Carrier::Stream);

@@ -4,6 +4,7 @@
 //! stream nothing better can come, so it ends the matter (RFC 8489 section 9.2.5).
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use super::Client;
 use crate::stun::transaction::Answer;
@@ -22,6 +23,17 @@ const TRY_ALTERNATE: u16 = 300;
 const ALLOCATION_MISMATCH: u16 = 437;
 /// RFC 8656 section 7.4.
 const FAMILY_NOT_SUPPORTED: u16 = 440;
+
+/// What stands between an answer in another realm and our belief in it: several round trips.
+const TRUE_ANSWER_WITHIN: Duration = Duration::from_millis(300);
+
+/// Whether a message is the server's.
+enum Proven {
+    Yes,
+    No,
+    /// It says that we are not known where we were, which can't be proved.
+    Elsewhere,
+}
 
 /// Alternate servers that are looked at: one of each family is what the RFC speaks of.
 const MOST_ALTERNATES: usize = 4;
@@ -47,26 +59,47 @@ impl Client {
             return;
         };
         let transaction = self.transactions.swap_remove(place);
-        if self.is_proven(&transaction, &message) {
-            self.on_answer(transaction.purpose, &message);
-        } else {
-            self.on_unproven(transaction);
+        match self.proof_of(&transaction, &message) {
+            Proven::Yes => self.on_answer(transaction.purpose, &message),
+            Proven::No => self.on_unproven(transaction),
+            Proven::Elsewhere => self.on_elsewhere(transaction),
         }
     }
 
-    fn is_proven(&mut self, transaction: &Transaction, message: &Message<'_>) -> bool {
+    fn proof_of(&mut self, transaction: &Transaction, message: &Message<'_>) -> Proven {
         let challenges = [UNAUTHENTICATED, STALE_NONCE];
         if message.error_code().is_some_and(|error| challenges.contains(&error.code)) {
             // The realm is the server's name for where we are known: it has no reason to change, and
             // whoever changes it wants to see the password hashed with a realm of his choice.
             let known = self.credential.as_ref().and_then(|known| known.realm());
             let is_same = message.realm().is_none_or(|realm| known == Some(realm));
-            return self.state == State::Asking || is_same;
+            let taken_up = self.state == State::Asking || is_same;
+            return if taken_up { Proven::Yes } else { Proven::Elsewhere };
         }
-        match (transaction.proof, &mut self.credential) {
+        let proven = match (transaction.proof, &mut self.credential) {
             (Proof::None, _) | (_, None) => true,
             (Proof::Signed, Some(credential)) => credential.verify(message).is_ok(),
+        };
+        // A server that has forgotten the realm of our key can sign nothing with it: coturn says 441.
+        let is_refused = message.class() == Class::Error && transaction.purpose.is_refresh();
+        match proven {
+            true => Proven::Yes,
+            false if is_refused && self.state.is_open() => Proven::Elsewhere,
+            false => Proven::No,
         }
+    }
+
+    /// A server that was set up anew may well have another name for where its users are. Whoever can only
+    /// forge is outrun by the true answer, which takes a round trip.
+    fn on_elsewhere(&mut self, mut transaction: Transaction) {
+        self.dropped.unproven_answers += 1;
+        let patience = match self.carrier {
+            Carrier::Datagrams => TRUE_ANSWER_WITHIN,
+            Carrier::Stream => Duration::ZERO,
+        };
+        self.elsewhere_at.get_or_insert(self.now + patience);
+        transaction.unproven = true;
+        self.transactions.push(transaction);
     }
 
     fn on_unproven(&mut self, mut transaction: Transaction) {
@@ -81,6 +114,7 @@ impl Client {
     }
 
     fn on_answer(&mut self, purpose: Purpose, message: &Message<'_>) {
+        self.elsewhere_at = None;
         match Answer::of(message) {
             Some(Answer::Success) => self.on_success(purpose, message),
             Some(Answer::Error(error)) => self.on_error(purpose, error, message),
@@ -101,7 +135,7 @@ impl Client {
                     None => self.close(Ended::Failed(Reason::NoUsableAddress)),
                 }
             }
-            Purpose::Refresh => {
+            Purpose::Refresh | Purpose::Probe => {
                 self.state = self.state.after(Signal::Granted);
                 self.refresh_at = Some(allocation::refresh_at(now, message));
             }
@@ -126,9 +160,10 @@ impl Client {
             (FAMILY_NOT_SUPPORTED, Purpose::Allocate(Families::Both)) => {
                 self.start(Purpose::Allocate(Families::Default));
             }
-            (ALLOCATION_MISMATCH, Purpose::Refresh | Purpose::Permit(_) | Purpose::Bind(..)) => {
-                self.end(Ended::Failed(Reason::Lost)); // rfc8656-5-2
+            (ALLOCATION_MISMATCH, Purpose::Allocate(_) | Purpose::Delete) => {
+                self.on_failure(purpose, Reason::Refused(Refusal::from(error)));
             }
+            (ALLOCATION_MISMATCH, _) => self.end(Ended::Failed(Reason::Lost)), // rfc8656-5-2
             _ => self.on_failure(purpose, Reason::Refused(Refusal::from(error))),
         }
     }
@@ -148,7 +183,9 @@ impl Client {
     /// It was refused, or can't be done.
     fn on_failure(&mut self, purpose: Purpose, reason: Reason) {
         match purpose {
-            Purpose::Allocate(_) | Purpose::Refresh => self.end(Ended::Failed(reason)),
+            Purpose::Allocate(_) | Purpose::Refresh | Purpose::Probe => {
+                self.end(Ended::Failed(reason))
+            }
             Purpose::Delete => self.end_as_meant(),
             Purpose::Permit(ips) => {
                 let settled = self.permissions.refused(&ips);
@@ -162,6 +199,7 @@ impl Client {
     pub(super) fn on_silence(&mut self, transaction: Transaction) {
         let reason = if transaction.unproven { Reason::Unproven } else { Reason::Silent };
         match transaction.purpose {
+            Purpose::Probe if self.now < self.probes_until => self.start(Purpose::Probe),
             Purpose::Permit(ips) => {
                 let settled = self.permissions.unanswered(self.now, &ips);
                 self.forbid(settled, &reason);
