@@ -176,7 +176,7 @@ impl Peer {
             Input::RelayDisconnected(path) => {
                 self.tell_agent(now, ice::Input::RelayDisconnected(path));
             }
-            Input::ServerUnreachable { server, why } => self.server_unreachable(server, &why),
+            Input::ServerUnreachable { server, why } => self.server_unreachable(now, server, &why),
             Input::LocalAddressesDone => self.tell_agent(now, ice::Input::LocalCandidatesDone),
             Input::Close => self.hang_up(now),
         }
@@ -307,6 +307,7 @@ impl Peer {
             self.settle(now);
             self.give_up(now);
         }
+        self.try_servers_again(now);
         self.check_farewell(now);
         self.check_open_offer(now);
         self.check_media(now);
@@ -331,7 +332,8 @@ impl Peer {
         };
         let farewell = self.left.map(|left| left + FAREWELL);
         let own = [patience, farewell, self.offer_due, self.vigil.due(), self.next_figures];
-        let due = own.into_iter().chain([protocol, self.reports.timeout(), self.silence_due()]);
+        let others = [protocol, self.reports.timeout(), self.silence_due(), self.servers.due()];
+        let due = own.into_iter().chain(others);
         due.flatten().min()
     }
 }

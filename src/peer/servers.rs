@@ -3,14 +3,17 @@
 //! ```text
 //! Config::servers --> the world resolves names, opens sockets --> Input::RelaySocket, Input::StunServer
 //! ice::Event::RelayEnded --> again by another port (437), or at another server (300), or a warning
+//! Input::ServerUnreachable --> again in a moment, if it was there before, or a warning
 //! ```
 //! A server can send us round in circles, so each is tried a few times at most, and no address twice. Where a
 //! redirection leads is the word of whoever answered: it stays with the same transport and certificate, and
 //! may not lead to this very machine.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use crate::ice::{PathId, RelayEnd, RelayReason, Server};
+use crate::time::Instant;
 
 /// The servers that were configured, by their place in the configuration.
 #[derive(Debug)]
@@ -25,8 +28,18 @@ struct State {
     server: Server,
     /// Its sockets, the last one in use.
     sockets: Vec<(PathId, SocketAddr)>,
+    /// It was there, and does not take our connection any more.
+    away: Option<Away>,
     /// Why it is of no use, if it isn't.
     failure: Option<String>,
+}
+
+/// A server that may be back in a moment, as one that is started anew.
+#[derive(Clone, Copy, Debug)]
+struct Away {
+    since: Instant,
+    /// When to try again; `None` while a try is under way.
+    again: Option<Instant>,
 }
 
 /// What the end of a relay leads to.
@@ -43,13 +56,21 @@ pub(super) enum Next {
 /// Sockets that are opened to one server in a call: the first, three for the port's sake, and a few for
 /// servers that were restarted or sent us on.
 const MOST_SOCKETS: usize = 8;
+/// For so long a server that was there is tried again; each time after as long as it has been away until then.
+const AWAY: Duration = Duration::from_secs(30);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Silent STUN servers that are told of when a call fails.
 const MOST_SILENT: usize = 4;
 
 impl Servers {
     pub(super) fn new(servers: &[Server]) -> Self {
-        let state =
-            |server: &Server| State { server: server.clone(), sockets: Vec::new(), failure: None };
+        let state = |server: &Server| State {
+            server: server.clone(),
+            sockets: Vec::new(),
+            away: None,
+            failure: None,
+        };
         Self { list: servers.iter().map(state).collect(), silent: Vec::new() }
     }
 
@@ -57,12 +78,39 @@ impl Servers {
     pub(super) fn connected(&mut self, place: usize, path: PathId, addr: SocketAddr) {
         if let Some(state) = self.list.get_mut(place) {
             state.sockets.push((path, addr));
+            (state.away, state.failure) = (None, None);
         }
     }
 
-    /// The server at this place can't be reached. Says how to tell it.
-    pub(super) fn unreachable(&mut self, place: usize, why: &str) -> Option<String> {
-        Some(self.list.get_mut(place)?.fail(why))
+    /// The server at this place can't be reached. Says how to tell it; one that was there before is tried
+    /// again for a while first.
+    pub(super) fn unreachable(&mut self, now: Instant, place: usize, why: &str) -> Option<String> {
+        let state = self.list.get_mut(place)?;
+        if !state.sockets.is_empty() {
+            let since = state.away.map_or(now, |away| away.since);
+            let pause = (now - since).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+            if now - since < AWAY {
+                state.away = Some(Away { since, again: Some(now + pause) });
+                return None;
+            }
+        }
+        Some(state.fail(why))
+    }
+
+    /// When [`Self::next_try`] has something.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.list.iter().filter_map(|state| state.away?.again).min()
+    }
+
+    /// A server that is to be tried again now, and its address.
+    pub(super) fn next_try(&mut self, now: Instant) -> Option<(usize, SocketAddr)> {
+        let is_due = |state: &State| {
+            state.away.and_then(|away| away.again).is_some_and(|again| again <= now)
+        };
+        let place = self.list.iter().position(is_due)?;
+        let state = self.list.get_mut(place)?;
+        state.away.as_mut()?.again = None;
+        Some((place, state.sockets.last()?.1))
     }
 
     /// An allocation is no more, or never was.
@@ -203,6 +251,32 @@ mod tests {
             _ => None,
         });
         assert_eq!(opened.count(), 3);
+    }
+
+    #[test]
+    fn a_server_that_was_there_is_tried_again_for_half_a_minute() {
+        let mut servers = servers("turn:relay.example?transport=tcp");
+        let at = addr("203.0.113.9:3478");
+        let gone = servers.ended(PathId(10), RelayEnd::Failed(RelayReason::Disconnected));
+        assert_eq!(gone, Next::Open { server: 0, addr: at });
+        let (mut tried, mut now) = (Vec::new(), Instant::from_millis(5_000));
+        let told = loop {
+            if let Some(told) = servers.unreachable(now, 0, "refused") {
+                break told;
+            }
+            now = servers.due().unwrap();
+            assert_eq!(servers.next_try(now), Some((0, at)));
+            assert_eq!((servers.next_try(now), servers.due()), (None, None), "under way");
+            tried.push((now - Instant::from_millis(5_000)).as_millis());
+        };
+        assert_eq!(tried[..6], [100, 200, 400, 800, 1_600, 2_600]);
+        assert_eq!(tried.last(), Some(&30_600));
+        assert!(told.ends_with("refused"), "{told}");
+
+        servers.connected(0, PathId(11), at);
+        assert_eq!(servers.why_no_help(), None, "it is back");
+        let mut never_there = Servers::new(&["turn:relay.example".parse().unwrap()]);
+        assert!(never_there.unreachable(now, 0, "refused").is_some());
     }
 
     #[test]

@@ -53,9 +53,16 @@ impl Peer {
         self.tell_agent(now, ice::Input::RelaySocket(socket));
     }
 
-    pub(super) fn server_unreachable(&mut self, place: usize, why: &str) {
-        if let Some(text) = self.servers.unreachable(place, why) {
+    pub(super) fn server_unreachable(&mut self, now: Instant, place: usize, why: &str) {
+        if let Some(text) = self.servers.unreachable(now, place, why) {
             self.events.push_back(Event::Warning { text });
+        }
+    }
+
+    /// Servers that were away may be back.
+    pub(super) fn try_servers_again(&mut self, now: Instant) {
+        while let Some((server, addr)) = self.servers.next_try(now) {
+            self.chores.push_back(Chore::Open { server, addr });
         }
     }
 
