@@ -14,6 +14,9 @@ mod common {
     pub mod skip;
     pub mod stall;
 }
+mod rough {
+    mod relays;
+}
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -16,8 +16,8 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
-use openssl::x509::X509;
 use openssl::x509::extension::SubjectAlternativeName;
+use openssl::x509::{X509, X509NameBuilder};
 
 use super::laboratory::{Internet, Machine, Network, Ports};
 
@@ -25,13 +25,21 @@ use super::laboratory::{Internet, Machine, Network, Ports};
 pub const USER: &str = "anna";
 /// The password.
 pub const PASSWORD: &str = "only for the laboratory";
-/// Its addresses.
-const ADDRESSES: [&str; 4] = ["203.0.113.3", "203.0.113.4", "2001:db8::3", "2001:db8::4"];
+/// Its addresses, and those of a second one.
+const ADDRESSES: [[&str; 4]; 2] = [
+    ["203.0.113.3", "203.0.113.4", "2001:db8::3", "2001:db8::4"],
+    ["203.0.113.5", "203.0.113.6", "2001:db8::5", "2001:db8::6"],
+];
 
 /// A running server, plugged into an [`Internet`].
 pub struct Coturn {
     machine: Machine,
+    addresses: [&'static str; 4],
     folder: PathBuf,
+    /// Where it says that its users are known.
+    pub realm: &'static str,
+    /// What it is told besides.
+    pub options: Vec<&'static str>,
     running: Option<Running>,
 }
 
@@ -43,33 +51,49 @@ struct Running {
 impl Coturn {
     /// Plugs it in, starts it, and waits until it serves.
     pub fn new(internet: &Internet) -> Self {
+        Self::with(internet, ADDRESSES[0], &[])
+    }
+
+    /// Another one.
+    pub fn second(internet: &Internet) -> Self {
+        Self::with(internet, ADDRESSES[1], &[])
+    }
+
+    /// One that forgets its nonces in no time, and asks again.
+    pub fn forgetful(internet: &Internet) -> Self {
+        Self::with(internet, ADDRESSES[0], &["--stale-nonce=1"])
+    }
+
+    fn with(internet: &Internet, addresses: [&'static str; 4], options: &[&'static str]) -> Self {
         let machine = Machine::new().unwrap();
         let gateway = internet.plug(&machine, "eth0", Ports::ANY).gateway;
         // Without a way to everybody it ends a relay with the first packet that it can't send.
         machine.ip(&format!("route add default via {gateway}")).unwrap();
-        for address in ADDRESSES {
+        for address in addresses {
             let more = if address.contains(':') { "/64 nodad" } else { "/24" };
             let (length, nodad) = more.split_once(' ').unwrap_or((more, ""));
             machine.ip(&format!("address add {address}{length} dev eth0 {nodad}")).unwrap();
         }
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(machine.name());
         std::fs::create_dir_all(&folder).unwrap();
-        certify(&folder);
-        let mut coturn = Self { machine, folder, running: None };
+        certify(&folder, addresses[0]);
+        let options = options.to_vec();
+        let realm = "laboratory.example";
+        let mut coturn = Self { machine, addresses, folder, realm, options, running: None };
         coturn.start();
         coturn
     }
 
     /// `stun:` of it.
     pub fn stun(&self) -> String {
-        format!("stun:{}", ADDRESSES[0])
+        format!("stun:{}", self.addresses[0])
     }
 
     /// `turn:` of it, by `udp` or `tcp`; by `tls` it is `turns:`.
     pub fn turn(&self, transport: &str) -> String {
         match transport {
-            "tls" => format!("turns:{}", ADDRESSES[0]),
-            _ => format!("turn:{}?transport={transport}", ADDRESSES[0]),
+            "tls" => format!("turns:{}", self.addresses[0]),
+            _ => format!("turn:{}?transport={transport}", self.addresses[0]),
         }
     }
 
@@ -92,7 +116,26 @@ impl Coturn {
         }
     }
 
-    fn start(&mut self) {
+    /// Whether this is an address of its own.
+    pub fn is_at(&self, address: &str) -> bool {
+        self.addresses.contains(&address)
+    }
+
+    /// Waits for a line of its log.
+    pub fn says(&mut self, what: impl Fn(&str) -> bool) -> String {
+        let running = self.running.as_mut().expect("a running server");
+        let mut said = String::new();
+        loop {
+            match running.log.recv_timeout(Duration::from_secs(5)) {
+                Ok(line) if what(&line) => return line,
+                Ok(line) => said.extend([line.as_str(), "\n"]),
+                Err(error) => panic!("it never said so ({error}):\n{said}"),
+            }
+        }
+    }
+
+    /// Starts it, and waits until it serves.
+    pub fn start(&mut self) {
         let file = |name: &str| self.folder.join(name).display().to_string();
         // Into a pipe it would tell a page at a time.
         let mut command = self.machine.command("stdbuf");
@@ -106,9 +149,9 @@ impl Coturn {
             "-m",
             "1",
         ]);
-        command.args(["--lt-cred-mech", "--realm=laboratory.example"]);
+        command.args(["--lt-cred-mech", "--realm", self.realm]).args(&self.options);
         command.arg(format!("--user={USER}:{PASSWORD}"));
-        command.args(ADDRESSES.map(|address| format!("--listening-ip={address}")));
+        command.args(self.addresses.map(|address| format!("--listening-ip={address}")));
         for (option, name) in
             [("cert", "certificate"), ("pkey", "key"), ("pidfile", "pid"), ("userdb", "users")]
         {
@@ -144,8 +187,8 @@ impl Drop for Coturn {
     }
 }
 
-/// Writes a certificate for the server's first address, and its key.
-fn certify(folder: &Path) {
+/// Writes a certificate for this address, and its key.
+fn certify(folder: &Path, address: &str) {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
     let mut builder = X509::builder().unwrap();
@@ -153,8 +196,14 @@ fn certify(folder: &Path) {
     builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
     builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
     builder.set_pubkey(&key).unwrap();
+    // Who trusts two certificates tells them apart by their names.
+    let mut common_name = X509NameBuilder::new().unwrap();
+    common_name.append_entry_by_nid(Nid::COMMONNAME, address).unwrap();
+    let common_name = common_name.build();
+    builder.set_subject_name(&common_name).unwrap();
+    builder.set_issuer_name(&common_name).unwrap();
     let mut name = SubjectAlternativeName::new();
-    let name = name.ip(ADDRESSES[0]).build(&builder.x509v3_context(None, None)).unwrap();
+    let name = name.ip(address).build(&builder.x509v3_context(None, None)).unwrap();
     builder.append_extension(name).unwrap();
     builder.sign(&key, MessageDigest::sha256()).unwrap();
     std::fs::write(folder.join("certificate"), builder.build().to_pem().unwrap()).unwrap();
