@@ -138,6 +138,14 @@ impl Gatherer {
         }
     }
 
+    /// The clients that wait for the server to take an allocation back.
+    pub(super) fn take_returning(&mut self) -> Vec<(PathId, Client)> {
+        let returning = |relay: &mut Relay| {
+            Some((relay.socket.path, relay.client.take_if(|c| c.is_closing())?))
+        };
+        self.relays.iter_mut().filter_map(returning).collect()
+    }
+
     /// Whether nothing more can be found.
     pub(super) fn is_idle(&self) -> bool {
         !self.queries.iter().any(Query::is_open) && !self.relays.iter().any(|relay| relay.pending)

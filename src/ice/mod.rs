@@ -68,4 +68,6 @@ pub use state::State;
 /// Names a request and its answer.
 pub use crate::stun::TransactionId;
 /// What the layer above has to know of relays.
-pub use crate::turn::{Ended as RelayEnd, HEADROOM, Reason as RelayReason, User as RelayUser};
+pub use crate::turn::{
+    Client as RelayClient, Ended as RelayEnd, HEADROOM, Reason as RelayReason, User as RelayUser,
+};

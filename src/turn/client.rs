@@ -189,6 +189,12 @@ impl Client {
         self.state.is_open()
     }
 
+    /// Whether the allocation is being given back.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.state == State::Deleting
+    }
+
     /// Whether a request with this id is ours, and its answer would be welcome.
     #[must_use]
     pub fn awaits(&self, id: TransactionId) -> bool {

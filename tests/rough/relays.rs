@@ -6,7 +6,7 @@ use crate::common::coturn::Coturn;
 use crate::common::laboratory::{Computer, Internet, Mapping};
 use crate::common::listen::Recording;
 use crate::common::{skip, stall};
-use crate::{CALLER, Call, LISTENER, Options, longest_gap, selected};
+use crate::{CALLER, Call, LISTENER, Options, internet, longest_gap, selected};
 
 /// Sound is back so long after a server is.
 const GAP: f64 = 1.5;
@@ -132,4 +132,28 @@ fn relayed_by(call: &mut Call) -> String {
     let events = call.caller.catch_up();
     let pair = events.iter().rev().find(|event| event["event"] == "pair").unwrap();
     pair["local"].as_str().unwrap().split(' ').nth(4).unwrap().to_owned()
+}
+
+/// The server asks once more who we are; but the call is over already, and its sockets could be closed.
+#[test]
+fn a_relay_is_given_back_though_its_nonce_is_old() {
+    let Some(internet) = internet("a_relay_is_given_back_though_its_nonce_is_old") else { return };
+    let mut coturn = Coturn::forgetful(&internet);
+    let [anna, ben] = strangers(&internet);
+    for transport in ["udp", "tls"] {
+        let turn = coturn.turn(transport);
+        let options = Options {
+            both: &["--turn", &turn],
+            trusted: Some(&coturn.certificate()),
+            ..Options::default()
+        };
+        let mut call = Call::start("old nonce", &anna, &ben, &options);
+        call.connected();
+        call.caller.wait_for("stats", |stats| stats["packets_sent"].as_u64() > Some(100));
+        call.caller.terminate();
+        assert!(call.caller.wait(Duration::from_secs(2)).success());
+        for _ in 0..2 {
+            coturn.says(|line| line.contains("refreshed") && line.contains("lifetime=0"));
+        }
+    }
 }

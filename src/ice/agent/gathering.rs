@@ -280,6 +280,12 @@ impl Agent {
         None
     }
 
+    /// After [`super::super::Input::Close`]: the allocations that are being given back, each by its socket. The
+    /// server may have to be answered once more.
+    pub fn take_returning(&mut self) -> Vec<(PathId, turn::Client)> {
+        self.gatherer.take_returning()
+    }
+
     /// Whether no candidate of ours can still come.
     pub(super) fn has_all_candidates_of_ours(&self) -> bool {
         self.gathering != super::Gathering::Running && self.gatherer.is_idle()

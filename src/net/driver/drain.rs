@@ -126,6 +126,11 @@ impl Driver {
     /// An ended call keeps what can be read of it; sockets, sound and memory are free again.
     fn bury(&mut self, now: Instant, key: CallKey) {
         self.router.remove(key);
+        for (path, client) in self.calls.peer(key).map(Peer::take_relays).unwrap_or_default() {
+            if let Some(link) = self.network.relays.take(path) {
+                self.returning.add(self.world, link, client);
+            }
+        }
         self.network.relays.close_of(key);
         if let Some(call) = self.calls.get_mut(key) {
             call.bury(now);

@@ -25,8 +25,10 @@ mod names;
 mod network;
 mod options;
 mod refusal;
+mod relay_link;
 mod relays;
 mod renegotiate;
+mod returning;
 mod ringing;
 mod run;
 mod servers;
@@ -60,6 +62,7 @@ use calls::{CallKey, Calls, Which};
 use handle::{Answer, Command};
 use names::Names;
 use network::Network;
+use returning::Returning;
 use run::Life;
 use timers::Timers;
 use voices::Frames;
@@ -89,6 +92,8 @@ struct Driver {
     phrases: Phrases,
     names: Names,
     life: Life,
+    /// What ended calls had borrowed.
+    returning: Returning,
     /// Those who wait for the end.
     farewells: Vec<Answer<()>>,
 }
@@ -146,6 +151,7 @@ pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
         own_commands: handle.commands.downgrade(),
         events,
         life: Life::Running,
+        returning: Returning::default(),
         farewells: Vec::new(),
     };
     let thread = std::thread::Builder::new().name("calls".to_owned());

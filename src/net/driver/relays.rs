@@ -5,14 +5,12 @@
 //! the business of the call that owns it, and of no other.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
-
-use socket2::SockRef;
 
 use crate::ice::PathId;
 use crate::net::driver::calls::CallKey;
+use crate::net::driver::relay_link::Link;
 use crate::net::relay_stream::{RelayStream, Taken};
 use crate::net::udp::Received;
 
@@ -33,12 +31,6 @@ struct Relay {
     readiness: Readiness,
 }
 
-#[derive(Debug)]
-enum Link {
-    Socket(tokio::net::UdpSocket),
-    Stream(Box<RelayStream>),
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Readiness {
     Readable,
@@ -47,14 +39,6 @@ enum Readiness {
 
 /// Shared sockets have lower numbers.
 const FIRST_PATH: u32 = 1 << 16;
-
-/// A socket to this server from an address of ours.
-pub(super) fn socket(from: IpAddr, server: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
-    let socket = UdpSocket::bind(SocketAddr::new(from, 0))?;
-    socket.connect(server)?; // what comes from elsewhere never gets here
-    socket.set_nonblocking(true)?;
-    tokio::net::UdpSocket::from_std(socket)
-}
 
 impl Relays {
     pub(super) fn add_socket(
@@ -90,13 +74,18 @@ impl Relays {
 
     /// Whether it is a stream: what goes by it is neither lost nor overtaken.
     pub(super) fn is_stream(&self, path: PathId) -> bool {
-        self.relays.get(&path).is_some_and(|relay| matches!(relay.link, Link::Stream(_)))
+        self.relays.get(&path).is_some_and(|relay| relay.link.is_stream())
     }
 
     pub(super) fn close(&mut self, path: PathId) {
-        if let Some(Relay { link: Link::Stream(mut stream), .. }) = self.relays.remove(&path) {
-            stream.flush_now();
+        if let Some(mut link) = self.take(path) {
+            link.flush_now();
         }
+    }
+
+    /// Somebody else cares for it from here on.
+    pub(super) fn take(&mut self, path: PathId) -> Option<Link> {
+        Some(self.relays.remove(&path)?.link)
     }
 
     /// Closes all that an ended call had.
@@ -115,11 +104,7 @@ impl Relays {
     pub(super) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut any = Poll::Pending;
         for relay in self.relays.values_mut() {
-            let ready = match &mut relay.link {
-                Link::Stream(stream) => stream.poll(cx).is_ready(),
-                Link::Socket(_) if relay.readiness == Readiness::Readable => true,
-                Link::Socket(socket) => socket.poll_recv_ready(cx).is_ready(),
-            };
+            let ready = relay.link.poll(cx).is_ready();
             if ready || relay.readiness == Readiness::Readable {
                 relay.readiness = Readiness::Readable;
                 any = Poll::Ready(());
@@ -132,15 +117,7 @@ impl Relays {
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Option<Received> {
         for (path, relay) in &mut self.relays {
             while relay.readiness == Readiness::Readable {
-                let taken = match &mut relay.link {
-                    Link::Stream(stream) => stream.take(buffer),
-                    Link::Socket(socket) => match socket.try_recv(buffer) {
-                        Ok(length) => Taken::Message(length),
-                        // Also "port unreachable", as anybody can send it: the server's silence tells.
-                        Err(_) => Taken::Nothing,
-                    },
-                };
-                match taken {
+                match relay.link.take(buffer) {
                     Taken::Message(length) => {
                         return Some(Received { path: *path, from: relay.server, length });
                     }
@@ -158,12 +135,7 @@ impl Relays {
     /// Sends to the server, now or never; says whether the path is one of them.
     pub(super) fn send(&mut self, path: PathId, bytes: &[u8]) -> bool {
         let Some(relay) = self.relays.get_mut(&path) else { return false };
-        match &mut relay.link {
-            Link::Stream(stream) => stream.send(bytes),
-            Link::Socket(socket) => {
-                let _lost = SockRef::from(&*socket).send(bytes);
-            }
-        }
+        relay.link.send(bytes);
         true
     }
 }

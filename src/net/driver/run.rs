@@ -92,6 +92,7 @@ impl Driver {
                 ready = true;
             }
             ready |= self.sound.poll_rung(cx).is_ready();
+            ready |= self.returning.poll_done(cx).is_ready();
             ready |= due.is_some() && sleep.as_mut().poll(cx).is_ready();
             if self.next_command.is_none()
                 && let Poll::Ready(command) = self.commands.poll_recv(cx)
@@ -212,7 +213,10 @@ impl Driver {
     fn has_left(&self) -> bool {
         match self.life {
             Life::Running => false,
-            Life::Leaving(until) => !self.network.is_sending() || self.world.now() >= until,
+            Life::Leaving(until) => {
+                let is_busy = self.network.is_sending() || !self.returning.is_empty();
+                !is_busy || self.world.now() >= until
+            }
         }
     }
 }

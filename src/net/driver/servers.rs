@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::ice::{self, Purpose, Server, ServerTransport};
 use crate::net::driver::calls::{Call, CallKey, Progress, Waiting};
 use crate::net::driver::handle::{Answer, Bell, Command};
-use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal, relays};
+use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal, relay_link};
 use crate::net::relay_stream::{self, RelayStream};
 use crate::peer::event::{End, Event};
 use crate::peer::{Input, Peer};
@@ -166,7 +166,7 @@ impl Driver {
     fn open_socket(&mut self, now: Instant, key: CallKey, place: usize, addresses: &[SocketAddr]) {
         let opened = addresses.iter().find_map(|addr| {
             let from = self.network.sockets.towards(*addr)?;
-            Some((*addr, relays::socket(from, *addr).ok()?))
+            Some((*addr, relay_link::socket(from, *addr).ok()?))
         });
         let input = match opened {
             Some((addr, socket)) => {

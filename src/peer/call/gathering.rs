@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{Chore, Peer};
-use crate::ice::{self, PathId, RelayEnd, RelaySocket, Role, ServerTransport};
+use crate::ice::{self, PathId, RelayClient, RelayEnd, RelaySocket, Role, ServerTransport};
 use crate::peer::event::{End, Event, GatheringState, Step};
 use crate::peer::negotiate::NegotiateError;
 use crate::peer::reason;
@@ -78,6 +78,12 @@ impl Peer {
             Next::Warn(text) => self.events.push_back(Event::Warning { text }),
             Next::Nothing => {}
         }
+    }
+
+    /// What an ended call still has to give back: the server may ask once more who we are.
+    pub fn take_relays(&mut self) -> Vec<(PathId, RelayClient)> {
+        let agent = self.transport.as_mut().map(|transport| &mut transport.agent);
+        agent.map(ice::Agent::take_returning).unwrap_or_default()
     }
 
     /// All addresses are known. Where only relays may be used and there is none, nothing can come of it.
