@@ -386,7 +386,7 @@ fn survives(
     disturb(&mut call);
     call.tones(4.0)?;
     let gaps = [(&call.at_caller, LISTENER), (&call.at_listener, CALLER)]
-        .map(|(path, hz)| longest_gap(&Recording::read(path), hz.into()));
+        .map(|(path, hz)| Recording::read(path).longest_gap(hz.into()));
     println!("{name}: gaps of {gaps:.2?} s");
     // Else nothing was disturbed.
     assert!(heard == Heard::Perhaps || gaps.iter().any(|gap| *gap > 0.1), "{name}: no gap at all");
@@ -394,19 +394,6 @@ fn survives(
         true => Ok(own_address(&mut call)),
         false => Err(format!("gaps of {gaps:?} s")),
     }
-}
-
-/// Seconds without the tone, once it has begun.
-fn longest_gap(heard: &Recording, hz: f64) -> f64 {
-    let heard = heard.after_silence(0.01);
-    let pieces = (heard.seconds() / 0.02) as usize;
-    let (mut longest, mut gap) = (0, 0);
-    for n in 0..pieces {
-        let piece = heard.between(n as f64 * 0.02, (n + 1) as f64 * 0.02);
-        gap = if piece.amplitude(hz) < 0.1 { gap + 1 } else { 0 };
-        longest = longest.max(gap);
-    }
-    f64::from(longest) * 0.02
 }
 
 /// The address by which the caller sends now.

@@ -46,6 +46,9 @@ pub enum Mapping {
     Symmetric,
 }
 
+/// The routes of what leaves by a computer's address for HTTP.
+const ONLY_HTTP: u8 = 99;
+
 /// The network in the middle.
 pub struct Internet {
     hub: Rc<Hub>,
@@ -122,7 +125,14 @@ impl Internet {
         cable((&self.hub.machine, &format!("http{n}"), Some("http")), (&machine, "http"));
         let ports = Ports { first: 10_000 + 100 * u16::from(n) };
         let address = Ipv4Addr::new(10, 99, 0, n);
-        machine.ip(&format!("address add {address}/24 dev http")).unwrap();
+        // A browser tries its address there, too; by itself that network leads to nobody's media.
+        let lines = format!(
+            "address add {address}/24 dev http
+             route add 10.99.0.0/24 dev http table {ONLY_HTTP}
+             route add unreachable default table {ONLY_HTTP}
+             rule add from {address} table {ONLY_HTTP}"
+        );
+        machine.ip(&lines).unwrap();
         let range = format!("{} {}", ports.first, ports.last());
         machine.set("ipv4/ip_local_port_range", &range).unwrap();
         let namespace = Namespace { name: machine.name.clone(), address, interface: "http".into() };
@@ -282,17 +292,23 @@ impl Computer {
         let n = self.cables.len();
         let interface = format!("eth{n}");
         let cable = network.plug(&self.machine, &interface, self.ports);
-        let Cable { address, gateway, .. } = cable;
+        self.cables.push(cable);
+        self.find_ways(n);
+        let (address, table) = (self.address(n), 100 + n);
+        self.machine.ip(&format!("rule add from {address} table {table}")).unwrap();
+        self
+    }
+
+    /// The routes of the nth cable.
+    fn find_ways(&self, n: usize) {
+        let (gateway, interface) = (self.cables[n].gateway, format!("eth{n}"));
         let (table, metric) = (100 + n, 100 + n);
         let lines = format!(
             "route add default via {gateway} dev {interface} metric {metric}
              route add {gateway} dev {interface} table {table}
-             route add default via {gateway} dev {interface} table {table}
-             rule add from {address} table {table}"
+             route add default via {gateway} dev {interface} table {table}"
         );
         self.machine.ip(&lines).unwrap();
-        self.cables.push(cable);
-        self
     }
 
     /// Its address on the nth cable.
@@ -326,9 +342,42 @@ impl Computer {
         self
     }
 
+    /// Its own firewall lets in by UDP only who was sent to; names are looked up (mDNS) all the same.
+    pub fn with_firewall(self) -> Self {
+        self.machine.nft(
+            "table inet firewall {
+                chain guard {
+                    type filter hook input priority 0
+                    ct state established,related accept
+                    meta l4proto udp udp dport != 5353 drop
+                }
+            }",
+        );
+        self
+    }
+
+    /// No name is told to it by the network (mDNS).
+    pub fn without_mdns(self) -> Self {
+        self.machine.nft(
+            "table ip deaf {
+                chain swallow {
+                    type filter hook input priority 0
+                    udp dport 5353 drop
+                }
+            }",
+        );
+        self
+    }
+
     /// Pulls the nth cable, which its system sees.
     pub fn unplug(&self, n: usize) {
         self.machine.ip(&format!("link set dev eth{n} down")).unwrap();
+    }
+
+    /// Puts the nth cable in again.
+    pub fn plug_in(&self, n: usize) {
+        self.machine.ip(&format!("link set dev eth{n} up")).unwrap();
+        self.find_ways(n);
     }
 
     /// Where programs run on it, as soon as every interface works: whoever only looks once, at its start,

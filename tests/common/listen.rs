@@ -174,6 +174,19 @@ impl Recording {
         }
     }
 
+    /// Seconds without the tone of `hz` in one go, once there was sound, in steps of 20 ms.
+    pub fn longest_gap(&self, hz: f64) -> f64 {
+        let heard = self.after_silence(0.01);
+        let pieces = (heard.seconds() / 0.02) as usize;
+        let (mut longest, mut gap) = (0, 0);
+        for n in 0..pieces {
+            let piece = heard.between(n as f64 * 0.02, (n + 1) as f64 * 0.02);
+            gap = if piece.amplitude(hz) < 0.1 { gap + 1 } else { 0 };
+            longest = longest.max(gap);
+        }
+        f64::from(longest) * 0.02
+    }
+
     /// How many 10 ms pieces of a recording that should be a steady tone of `hz` are not: gaps,
     /// clicks, jumps of phase, changes of level by more than half.
     ///

@@ -96,15 +96,7 @@ impl Stage {
 
     /// A site with somebody else's page.
     pub fn site(&self) -> Site {
-        let mut python = self.pair.left.command("python3");
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pages");
-        // -u: the line with the port must not stay in a buffer.
-        python.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", folder]);
-        let mut server = python.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.split_whitespace().nth(5).expect("Serving HTTP on .. port N ..");
-        Site { server, origin: format!("http://127.0.0.1:{port}") }
+        Site::new(&self.pair.left)
     }
 
     /// A foreign page in a browser of its own, and a halloo that allows its origin.
@@ -129,6 +121,19 @@ pub struct Site {
 }
 
 impl Site {
+    /// On loopback of this place.
+    pub fn new(place: &Namespace) -> Self {
+        let mut python = place.command("python3");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pages");
+        // -u: the line with the port must not stay in a buffer.
+        python.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", folder]);
+        let mut server = python.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.split_whitespace().nth(5).expect("Serving HTTP on .. port N ..");
+        Self { server, origin: format!("http://127.0.0.1:{port}") }
+    }
+
     /// Its page, ready.
     pub fn open(&self, browser: &Browser) -> Page {
         let page = browser.open(&format!("{}/foreign.html", self.origin));

@@ -1,0 +1,176 @@
+//! Chromium calls a real `halloo listen` through the laboratory's NATs, firewalls and TURN server.
+//!
+//! `common/laboratory.rs` has the picture. HTTP goes by a network of its own, media has to find its way. Each
+//! case is a network, a call, and what must come of it: both hear the other's tone, by a pair of the expected
+//! types, as halloo's events and the browser's statistics have it. How long the set-up took is printed, and
+//! the gap in the sound where something breaks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(unreachable_pub, clippy::print_stdout)]
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+mod common {
+    pub mod chromium;
+    pub mod coturn;
+    pub mod halloo;
+    pub mod laboratory;
+    pub mod listen;
+    pub mod namespace;
+    pub mod skip;
+    pub mod stage;
+    pub mod stall;
+}
+use common::chromium::{Browser, Options, Page};
+use common::coturn::{self, Coturn};
+use common::halloo::{Halloo, recording};
+use common::laboratory::{Computer, Internet, Mapping};
+use common::stage::{HALF, OURS, Site, THEIRS, halloo_heard, on_stage, page_hears};
+
+/// The types that an end of a pair may have.
+type Types = &'static [&'static str];
+/// A TURN server's.
+const RELAY: Types = &["relay"];
+/// The outside of a NAT.
+const OUTSIDE: Types = &["srflx", "prflx"];
+
+/// A foreign page in a browser, and a halloo that it may call.
+struct Visit {
+    halloo: Halloo,
+    page: Page,
+    file: PathBuf,
+    name: &'static str,
+}
+
+/// A browser on a computer with somebody else's site.
+struct Visitor {
+    browser: Browser,
+    site: Site,
+}
+
+impl Visitor {
+    fn new(computer: &Computer) -> Self {
+        let options = Options {
+            namespace: Some(computer.place()),
+            microphone_denied: true,
+            ..Options::default()
+        };
+        Self { browser: Browser::launch(&options), site: Site::new(computer.place()) }
+    }
+
+    /// The page calls `listener` and gets through; `configuration` is that of its connection.
+    fn calls(
+        &self,
+        name: &'static str,
+        listener: &Computer,
+        more: &[&str],
+        configuration: &Value,
+    ) -> Visit {
+        let more = [&["--allow-origin", &self.site.origin], more].concat();
+        let (mut halloo, file) = listen(name, listener, &more);
+        let page = self.site.open(&self.browser);
+        let wishes = json!({ "wait": true, "configuration": configuration });
+        page.evaluate(&format!("offer('{}/whip', {THEIRS}, {wishes})", halloo.url()));
+        page.wait_for("window.pc.connectionState === 'connected'");
+        let connected = halloo.wait_for("connected", |_| true);
+        println!("{name}: set up in {:.0} ms", connected["ms"].as_f64().unwrap());
+        Visit { halloo, page, file, name }
+    }
+}
+
+impl Visit {
+    /// Each hears the other's tone, then the page hangs up.
+    fn both_hear(&mut self) -> Result<(), String> {
+        page_hears(&self.page)?;
+        self.page.evaluate("fetch(session, { method: 'DELETE' })");
+        self.halloo.wait_for("ended", |event| event["end"] == "hung_up_by_peer");
+        halloo_heard(&self.file, HALF)
+    }
+
+    /// The selected pair's ends, the page's and halloo's, are of these types, whichever of the two tells it.
+    fn goes_by(&mut self, pages: Types, halloos: Types) {
+        let [page, halloo] = selected_by_page(&self.page);
+        let [own, other] = selected_by_halloo(&mut self.halloo);
+        let name = self.name;
+        println!("{name}: {page} to {halloo} says the page, {own} to {other} says halloo");
+        assert!([page, other].iter().all(|end| pages.contains(&&**end)), "not {pages:?}");
+        assert!([halloo, own].iter().all(|end| halloos.contains(&&**end)), "not {halloos:?}");
+    }
+}
+
+/// `halloo listen` on a computer, and where it records.
+fn listen(name: &str, computer: &Computer, more: &[&str]) -> (Halloo, PathBuf) {
+    let file = recording(&format!("browser-laboratory-{}", name.replace(' ', "-")));
+    let (input, output) = (format!("tone:{OURS}"), format!("file:{}", file.display()));
+    let bind = format!("{}:8080", computer.place().address);
+    let mut arguments =
+        vec!["listen", "--bind", &bind, "--answer", "auto", "--input", &input, "--output", &output];
+    let interfaces: Vec<_> = (0..computer.cables()).map(|n| format!("eth{n}")).collect();
+    arguments.extend(interfaces.iter().flat_map(|name| ["--interface", name]));
+    arguments.extend(more);
+    let environment =
+        [("HALLOO_TURN_USER", coturn::USER), ("HALLOO_TURN_PASSWORD", coturn::PASSWORD)];
+    let mut halloo = Halloo::start_with(Some(computer.place()), &arguments, &environment);
+    halloo.wait_for("listening", |_| true);
+    (halloo, file)
+}
+
+/// The types of the selected pair's ends, the page's own first.
+fn selected_by_page(page: &Page) -> [String; 2] {
+    let types = page.evaluate(
+        "(async () => {
+            const all = await pc.getStats();
+            const transport = [...all.values()].find(({ type }) => type === 'transport');
+            const pair = all.get(transport.selectedCandidatePairId);
+            const ends = [pair.localCandidateId, pair.remoteCandidateId];
+            return ends.map((id) => all.get(id).candidateType);
+        })()",
+    );
+    [0, 1].map(|end| types[end].as_str().unwrap().to_owned())
+}
+
+/// The same by halloo, its own first.
+fn selected_by_halloo(halloo: &mut Halloo) -> [String; 2] {
+    let events = halloo.catch_up();
+    let pair = events.iter().rev().find(|event| event["event"] == "pair").expect("a `pair`");
+    ["local", "remote"].map(|side| {
+        let mut words = pair[side].as_str().unwrap().split(' ').skip_while(|word| *word != "typ");
+        words.nth(1).unwrap().to_owned()
+    })
+}
+
+/// What a page is given to use coturn with.
+fn by_coturn(coturn: &Coturn, policy: &str) -> Value {
+    json!({
+        "iceServers": [
+            { "urls": coturn.stun() },
+            { "urls": coturn.turn("udp"), "username": coturn::USER, "credential": coturn::PASSWORD },
+        ],
+        "iceTransportPolicy": policy,
+    })
+}
+
+#[test]
+fn a_page_that_uses_relays_only_is_heard_and_so_is_a_halloo_that_does() {
+    on_stage(|_| {
+        let internet = Internet::new().unwrap();
+        let coturn = Coturn::new(&internet);
+        let [anna, ben] =
+            [(); 2].map(|()| internet.computer().plugged_into(&internet.nat(Mapping::Symmetric)));
+        let visitor = Visitor::new(&ben);
+        let servers = ["--stun", &coturn.stun(), "--turn", &coturn.turn("udp")];
+
+        let relay = by_coturn(&coturn, "relay");
+        let mut visit = visitor.calls("page by relay", &anna, &servers, &relay);
+        visit.goes_by(RELAY, OUTSIDE);
+        visit.both_hear()?;
+        drop(visit);
+
+        let more = [&servers[..], &["--ice-policy", "relay"]].concat();
+        let all = by_coturn(&coturn, "all");
+        let mut visit = visitor.calls("halloo by relay", &anna, &more, &all);
+        visit.goes_by(OUTSIDE, RELAY);
+        visit.both_hear()
+    });
+}
