@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use halloo::peer::event::Remedy;
+
 const HTML: &str = include_str!("../web/index.html");
 const STYLE: &str = include_str!("../web/style.css");
 const SERVED: &str = include_str!("../src/net/http_server/page.rs");
@@ -115,6 +117,25 @@ fn script_and_page_agree_on_their_names() {
 #[test]
 fn without_scripts_the_page_says_so() {
     assert!(HTML.contains("<noscript>"));
+}
+
+/// Without words it would be advice that nobody gets.
+#[test]
+fn each_remedy_that_halloo_may_name_has_words() {
+    let modules = modules();
+    let (_, words) = modules.iter().find(|(name, _)| name == "words.js").unwrap();
+    for remedy in [
+        Remedy::StunServer,
+        Remedy::TurnServer,
+        Remedy::CheckServers,
+        Remedy::OpenFirewall,
+        Remedy::CheckNetwork,
+        Remedy::SameNetwork,
+        Remedy::CallAgain,
+    ] {
+        let name = serde_json::to_value(remedy).unwrap();
+        assert!(words.contains(&format!("\n  {}:", name.as_str().unwrap())), "{name}");
+    }
 }
 
 #[test]

@@ -205,7 +205,7 @@ export class Call {
     if (this.#rings) {
       return this.#end("ended", { words: ["halloo does not call any more.", ""] });
     }
-    if (event.step === "ice" && this.#failed === "failed") return this.#noWay(event.reason);
+    if (event.step === "ice" && this.#failed === "failed") return this.#noWay(event);
     const { state, ...why } = endOf(event);
     this.#end(state === "broken" ? this.#failed : state, why);
   }

@@ -126,8 +126,24 @@ function soon(retryAfter) {
   return minutes === 1 ? "in a minute" : `in ${minutes} minutes`;
 }
 
-/** No way through the network; `tried` counts the addresses of each side by their kind, `told` is halloo's own view. */
-export function noWay({ local, remote }, told) {
+/** What would help, by the `remedy` that halloo names, which knows more of the network than a browser tells. */
+const REMEDIES = {
+  stun_server:
+    "Join halloo's network, or let it learn its address on the internet: `halloo listen --stun stun:HOST`.",
+  turn_server: "A TURN server is needed to get around what is in between: `halloo listen --turn turn:HOST`.",
+  check_servers: "Its STUN or TURN server does not help. `halloo probe` tries it alone.",
+  open_firewall:
+    "Let UDP through the firewalls, or get around them: `halloo listen --turn turns:HOST`.",
+  check_network: "Look at the network on both sides, then call again.",
+  same_network: "Join halloo's network, or get around that: `halloo listen --turn turn:HOST`.",
+  call_again: "Load this page again, then call again.",
+};
+
+/** What to do about an end, as far as halloo knows; an older or newer one may name what is unknown here. */
+const adviceOf = (remedy) => (Object.hasOwn(REMEDIES, remedy ?? "") ? REMEDIES[remedy] : "");
+
+/** No way through the network: how many addresses of each kind each side had, and halloo's own view, if it told. */
+export function noWay({ local, remote }, { reason, remedy } = {}) {
   const kinds = { host: "own", srflx: "seen from outside", prflx: "seen from outside", relay: "relayed" };
   const list = (all) => {
     const counts = new Map();
@@ -135,20 +151,19 @@ export function noWay({ local, remote }, told) {
     return [...counts].map(([kind, count]) => `${count} ${kind}`).join(", ") || "none";
   };
   const tried = `Tried: addresses of this browser: ${list(local)}; of halloo: ${list(remote)}.`;
+  const view = reason ? ` halloo says: ${reason}.` : "";
   const relayed = [...local, ...remote].includes("relay");
-  const why = relayed
-    ? "A firewall or a VPN may be in between."
-    : "A firewall or a VPN may be in between; a TURN server is needed to get around it: " +
-      "`halloo listen --turn`.";
-  const view = told ? ` halloo says: ${told}.` : "";
-  return new Failure("No way through the network was found.", `${tried} ${why}${view}`);
+  const guess = `A firewall or a VPN may be in between. ${relayed ? "" : REMEDIES.turn_server}`;
+  const advice = `${tried}${view} ${adviceOf(remedy) || guess}`;
+  return new Failure("No way through the network was found.", advice.trimEnd());
 }
 
 /** The last event of halloo's: state, words and reason of the end. */
-export function endOf({ end, step, reason }) {
+export function endOf({ end, step, reason, remedy }) {
   if (end === "hung_up") return { state: "ended", words: ["halloo hung up.", ""] };
   if (end === "hung_up_by_peer") return { state: "ended" };
   if (end === "forgotten") return { state: "broken", failure: new Failure("The call is over for halloo.") };
   const lost = step === "ice" ? "halloo hears nothing from here any more." : "halloo gave up.";
-  return { state: "broken", failure: new Failure(reason ? `${lost} (${reason})` : lost) };
+  const message = reason ? `${lost} (${reason})` : lost;
+  return { state: "broken", failure: new Failure(message, adviceOf(remedy)) };
 }

@@ -191,7 +191,19 @@ test("no way through says what was tried", () => {
   assert.match(without.advice, /browser: 2 own, 1 seen from outside; of halloo: none/);
   assert.match(without.advice, /TURN server is needed/);
   assert.doesNotMatch(words.noWay({ local: ["relay"], remote: ["host"] }).advice, /TURN|halloo says/);
-  assert.match(words.noWay({ local: [], remote: [] }, "no way").advice, /halloo says: no way\.$/);
+});
+
+test("what would help is what halloo names, and a guess only where it names nothing", () => {
+  const tried = { local: ["host"], remote: ["host"] };
+  const told = words.noWay(tried, { reason: "no way", remedy: "open_firewall" }).advice;
+  assert.match(told, /halloo says: no way\. Let UDP through/);
+  assert.doesNotMatch(told, /may be in between/);
+  for (const remedy of [undefined, "of_tomorrow", "toString"]) {
+    assert.match(words.noWay(tried, { reason: "no way", remedy }).advice, /no way\. A firewall .* is needed/);
+    assert.equal(words.endOf({ end: "failed", step: "dtls", reason: "so", remedy }).failure.advice, "");
+  }
+  const broken = { end: "failed", step: "ice", reason: "gone", remedy: "check_network" };
+  assert.match(words.endOf(broken).failure.advice, /network on both sides/);
 });
 
 test("each end and each hold is told apart", () => {
