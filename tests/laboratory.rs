@@ -360,9 +360,13 @@ fn a_wrong_password_for_the_relay_is_told_as_such() {
     assert_eq!(status.code(), Some(1));
     let ended = call.caller.catch_up().last().unwrap().clone();
     assert_eq!((&ended["event"], &ended["step"]), (&"ended".into(), &"ice".into()), "{ended}");
-    for said in [ended["reason"].as_str().unwrap(), &call.caller.messages()] {
-        assert!(said.contains("password") && said.contains("turn:203.0.113.3"), "{said}");
+    let messages = call.caller.messages();
+    for said in [ended["reason"].as_str().unwrap(), &messages] {
+        assert!(said.contains("--turn-user, --turn-password"), "{said}");
+        assert!(said.contains("turn:203.0.113.3"), "{said}");
     }
+    let hint = messages.lines().last().unwrap();
+    assert!(hint.contains("check --turn-user and --turn-password"), "{hint}");
 }
 
 /// Whether a disturbance can be heard at all: of a cable that is pulled the system tells at once.

@@ -91,6 +91,9 @@ pub(super) fn hint(step: Step, remedy: Option<Remedy>) -> &'static str {
         Some(Remedy::CheckServers) => {
             "check --stun, --turn, --turn-user and --turn-password; `halloo probe` tries them alone"
         }
+        Some(Remedy::CheckPassword) => {
+            "check --turn-user and --turn-password, which the server refuses; `halloo probe` tries them"
+        }
         Some(Remedy::OpenFirewall) => {
             "let UDP through the firewalls (with --udp-port it is one port), or --turn turns:HOST"
         }
@@ -130,6 +133,7 @@ mod tests {
             (Some(Remedy::StunServer), true),
             (Some(Remedy::TurnServer), true),
             (Some(Remedy::CheckServers), true),
+            (Some(Remedy::CheckPassword), true),
             (Some(Remedy::CheckNetwork), false),
             (Some(Remedy::CallAgain), false),
             (None, false),

@@ -271,6 +271,8 @@ pub enum Remedy {
     TurnServer,
     /// The servers that were given are not of the help that they should be.
     CheckServers,
+    /// A TURN server knows no such user, or another password.
+    CheckPassword,
     /// Something stops UDP.
     OpenFirewall,
     /// A cable, a network, or the other side is gone.

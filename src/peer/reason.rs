@@ -11,7 +11,7 @@
 //!
 //! Facts come from `call/evidence.rs`. Read next: that.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use crate::ice::Kind;
@@ -56,7 +56,15 @@ pub(super) struct NoPair {
     /// Checks of theirs that we answered 401.
     pub(super) refused_by_us: u64,
     /// What went wrong with our STUN and TURN servers.
-    pub(super) servers: Option<String>,
+    pub(super) servers: Option<NoHelp>,
+}
+
+/// Why servers that were given are of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NoHelp {
+    pub(super) told: String,
+    /// Whether one of them takes neither our name nor our password.
+    pub(super) refuses_us: bool,
 }
 
 /// The answer never came.
@@ -79,18 +87,32 @@ pub(super) fn no_pair(facts: &NoPair) -> Reason {
     let Some(servers) = &facts.servers else { return Reason::new(sentence, Some(remedy)) };
     // A server that was given and does not help is nearer at hand than another one.
     let remedy = match remedy {
-        Remedy::StunServer | Remedy::TurnServer => Remedy::CheckServers,
+        Remedy::OpenFirewall if servers.refuses_us => Remedy::CheckPassword,
+        Remedy::StunServer | Remedy::TurnServer => servers.remedy(),
         other => other,
     };
     Reason::new(format!("{sentence}; {servers}"), Some(remedy))
 }
 
+impl NoHelp {
+    fn remedy(&self) -> Remedy {
+        if self.refuses_us { Remedy::CheckPassword } else { Remedy::CheckServers }
+    }
+}
+
+impl fmt::Display for NoHelp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = if self.refuses_us { " (--turn-user, --turn-password)" } else { "" };
+        write!(f, "{}{by}", self.told)
+    }
+}
+
 /// Only relays may be used, and we have none.
-pub(super) fn no_relay(servers: Option<String>) -> Reason {
+pub(super) fn no_relay(servers: Option<NoHelp>) -> Reason {
     match servers {
         Some(why) => Reason::new(
             format!("only relays may be used, and there is none: {why}"),
-            Some(Remedy::CheckServers),
+            Some(why.remedy()),
         ),
         None => Reason::new(
             "only relays may be used, and no TURN server was given (--turn)",
@@ -388,13 +410,28 @@ mod tests {
 
     #[test]
     fn a_server_that_failed_is_named_and_is_what_to_look_at() {
-        let servers = Some("turn:relay.example: the server refuses this user (401)".to_owned());
+        let told = "turn:relay.example: the server does not answer".to_owned();
+        let servers = Some(NoHelp { told: told.clone(), refuses_us: false });
         let facts = of(&[(Host, ServerReflexive)], BehindNat, BehindNat);
         let reason = no_pair(&NoPair { servers: servers.clone(), ..facts });
-        assert!(reason.sentence.ends_with("refuses this user (401)"), "{reason:?}");
+        assert!(reason.sentence.ends_with(&told), "{reason:?}");
         assert_eq!(reason.remedy, Some(Remedy::CheckServers));
         assert_eq!(no_relay(servers).remedy, Some(Remedy::CheckServers));
         assert_eq!(no_relay(None).remedy, Some(Remedy::TurnServer));
+    }
+
+    #[test]
+    fn a_server_that_does_not_know_us_points_to_the_password_and_not_to_a_firewall() {
+        let told = "turn:relay.example: the server refuses this user (401)".to_owned();
+        let servers = Some(NoHelp { told, refuses_us: true });
+        for (ours, theirs) in [(BehindNat, BehindNat), (Private, Public), (Private, Private)] {
+            let facts = of(&[(Host, ServerReflexive)], ours, theirs);
+            let reason = no_pair(&NoPair { servers: servers.clone(), ..facts });
+            let named = "refuses this user (401) (--turn-user, --turn-password)";
+            assert!(reason.sentence.ends_with(named), "{reason:?}");
+            assert_eq!(reason.remedy, Some(Remedy::CheckPassword), "{ours:?}, {theirs:?}");
+        }
+        assert_eq!(no_relay(servers).remedy, Some(Remedy::CheckPassword));
     }
 
     #[test]

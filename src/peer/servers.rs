@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::ice::{PathId, RelayEnd, RelayReason, Server};
+use crate::peer::reason::NoHelp;
 use crate::time::Instant;
 
 /// The servers that were configured, by their place in the configuration.
@@ -32,6 +33,8 @@ struct State {
     away: Option<Away>,
     /// Why it is of no use, if it isn't.
     failure: Option<String>,
+    /// Whether that is because it does not know us.
+    refuses_us: bool,
 }
 
 /// A server that may be back in a moment, as one that is started anew.
@@ -70,6 +73,7 @@ impl Servers {
             sockets: Vec::new(),
             away: None,
             failure: None,
+            refuses_us: false,
         };
         Self { list: servers.iter().map(state).collect(), silent: Vec::new() }
     }
@@ -78,7 +82,7 @@ impl Servers {
     pub(super) fn connected(&mut self, place: usize, path: PathId, addr: SocketAddr) {
         if let Some(state) = self.list.get_mut(place) {
             state.sockets.push((path, addr));
-            (state.away, state.failure) = (None, None);
+            (state.away, state.failure, state.refuses_us) = (None, None, false);
         }
     }
 
@@ -130,7 +134,11 @@ impl Servers {
         };
         match again.filter(|_| state.sockets.len() < MOST_SOCKETS) {
             Some(addr) => Next::Open { server: place, addr },
-            None => Next::Warn(state.fail(&why(&ended))),
+            None => {
+                state.refuses_us =
+                    matches!(&ended, RelayEnd::Failed(reason) if reason.is_about_credentials());
+                Next::Warn(state.fail(&why(&ended)))
+            }
         }
     }
 
@@ -144,11 +152,12 @@ impl Servers {
     }
 
     /// What is wrong with the servers that are of no use; none if nothing is.
-    pub(super) fn why_no_help(&self) -> Option<String> {
+    pub(super) fn why_no_help(&self) -> Option<NoHelp> {
         let failed = self.list.iter().filter_map(|state| state.failure.as_deref());
         let silent = self.silent.iter().map(String::as_str);
         let failures: Vec<&str> = failed.chain(silent).collect();
-        (!failures.is_empty()).then(|| failures.join("; "))
+        let refuses_us = self.list.iter().any(|state| state.refuses_us);
+        (!failures.is_empty()).then(|| NoHelp { told: failures.join("; "), refuses_us })
     }
 }
 
@@ -222,7 +231,9 @@ mod tests {
         servers.connected(0, PathId(11), other);
         let back = servers.ended(PathId(11), alternate("203.0.113.9:3478"));
         assert!(matches!(back, Next::Warn(_)), "{back:?}");
-        assert!(servers.why_no_help().is_some_and(|why| why.starts_with("turn:relay.example")));
+        assert!(
+            servers.why_no_help().is_some_and(|why| why.told.starts_with("turn:relay.example"))
+        );
     }
 
     #[test]
@@ -284,7 +295,7 @@ mod tests {
         let mut servers = servers("turn:relay.example");
         let Next::Warn(told) = servers.ended(PathId(10), refused(486)) else { panic!() };
         assert!(told.starts_with("turn:relay.example:3478?transport=udp: this user has"), "{told}");
-        assert_eq!(servers.why_no_help(), Some(told));
+        assert_eq!(servers.why_no_help(), Some(NoHelp { told, refuses_us: false }));
         assert_eq!(servers.ended(PathId(99), refused(486)), Next::Nothing, "not one of ours");
     }
 }

@@ -52,6 +52,18 @@ impl Reason {
         matches!(self, Self::Refused(Refusal { code: 437, .. }))
     }
 
+    /// Whether another user or password would do.
+    #[must_use]
+    pub fn is_about_credentials(&self) -> bool {
+        matches!(
+            self,
+            Self::NoCredential
+                | Self::Credential(Declined::Refused)
+                | Self::Unproven
+                | Self::Refused(Refusal { code: 401 | 441, .. })
+        )
+    }
+
     /// Whether the server would do it if it had anything left to give (486, 508): it can still be asked
     /// where it sees us.
     #[must_use]
