@@ -15,6 +15,7 @@ mod common {
     pub mod stall;
 }
 mod rough {
+    mod only_relays;
     mod relays;
 }
 
@@ -51,6 +52,11 @@ const RELAY: &[&str] = &["relay"];
 fn internet(test: &str) -> Option<Internet> {
     skip::namespaces(test)?;
     Some(Internet::new().unwrap())
+}
+
+/// Two who have no way to each other but by a server.
+fn strangers(internet: &Internet) -> [Computer; 2] {
+    [(); 2].map(|()| internet.computer().plugged_into(&internet.nat(Mapping::Symmetric)))
 }
 
 /// A call between two computers, while it lasts.
@@ -271,8 +277,7 @@ fn a_symmetric_nat_at_one_side_is_met_at_an_open_one_and_relayed_at_another() {
 fn two_symmetric_nats_take_a_relay() {
     let Some(internet) = internet("two_symmetric_nats_take_a_relay") else { return };
     let coturn = Coturn::new(&internet);
-    let [anna, ben] =
-        [(); 2].map(|()| internet.computer().plugged_into(&internet.nat(Mapping::Symmetric)));
+    let [anna, ben] = strangers(&internet);
     let servers = ["--stun", &coturn.stun(), "--turn", &coturn.turn("udp")];
     let options = Options { both: &servers, ..Options::default() };
     call("symmetric", [&anna, &ben], &options, RELAYED);
@@ -346,8 +351,7 @@ fn five_interfaces_and_a_silent_server_delay_nothing() {
 fn a_wrong_password_for_the_relay_is_told_as_such() {
     let Some(internet) = internet("a_wrong_password_for_the_relay_is_told_as_such") else { return };
     let coturn = Coturn::new(&internet);
-    let [anna, ben] =
-        [(); 2].map(|()| internet.computer().plugged_into(&internet.nat(Mapping::Symmetric)));
+    let [anna, ben] = strangers(&internet);
     let servers = ["--stun", &coturn.stun(), "--turn", &coturn.turn("udp")];
     let options = Options {
         both: &servers,

@@ -43,6 +43,13 @@ pub struct Coturn {
     running: Option<Running>,
 }
 
+/// Ends on drop.
+pub struct Slowly {
+    /// Its URI.
+    pub turn: String,
+    process: Child,
+}
+
 struct Running {
     process: Child,
     log: Receiver<String>,
@@ -121,6 +128,19 @@ impl Coturn {
         self.addresses.contains(&address)
     }
 
+    /// The same server at another port, where each datagram takes so much longer.
+    pub fn slowly(&self, delay: Duration) -> Slowly {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/slow_udp.py");
+        let (ip, ms) = (self.addresses[0], delay.as_millis().to_string());
+        let mut command = self.machine.command("python3");
+        command.args([script, ip, "3490", "3478", &ms]);
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        assert_eq!(ready, "ready\n");
+        Slowly { turn: format!("turn:{ip}:3490"), process }
+    }
+
     /// Waits for a line of its log.
     pub fn says(&mut self, what: impl Fn(&str) -> bool) -> String {
         let running = self.running.as_mut().expect("a running server");
@@ -184,6 +204,13 @@ impl Drop for Coturn {
         }
         self.stop();
         let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Drop for Slowly {
+    fn drop(&mut self) {
+        let _gone_already = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

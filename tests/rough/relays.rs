@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::common::coturn::Coturn;
-use crate::common::laboratory::{Computer, Internet, Mapping};
+use crate::common::laboratory::{Computer, Internet};
 use crate::common::listen::Recording;
 use crate::common::{skip, stall};
-use crate::{CALLER, Call, LISTENER, Options, internet, longest_gap, selected};
+use crate::{CALLER, Call, LISTENER, Options, internet, longest_gap, selected, strangers};
 
 /// Sound is back so long after a server is.
 const GAP: f64 = 1.5;
@@ -40,11 +40,6 @@ fn time(work: impl FnOnce()) -> Duration {
 
 /// For so long there is no server when one is started anew.
 const AWAY: Duration = Duration::from_millis(1_500);
-
-/// Two who have no way to each other but by a server.
-fn strangers(internet: &Internet) -> [Computer; 2] {
-    [(); 2].map(|()| internet.computer().plugged_into(&internet.nat(Mapping::Symmetric)))
-}
 
 #[test]
 fn a_relay_that_is_started_anew_is_asked_anew() {
