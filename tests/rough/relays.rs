@@ -6,7 +6,7 @@ use crate::common::coturn::Coturn;
 use crate::common::laboratory::{Computer, Internet};
 use crate::common::listen::Recording;
 use crate::common::{skip, stall};
-use crate::{CALLER, Call, LISTENER, Options, internet, longest_gap, selected, strangers};
+use crate::{CALLER, Call, LISTENER, Options, internet, selected, strangers};
 
 /// Sound is back so long after a server is.
 const GAP: f64 = 1.5;
@@ -25,7 +25,7 @@ fn survives(
     let away = disturb(&mut call).as_secs_f64();
     call.tones(3.0)?;
     let gaps = [(&call.at_caller, LISTENER), (&call.at_listener, CALLER)]
-        .map(|(path, hz)| longest_gap(&Recording::read(path), hz.into()));
+        .map(|(path, hz)| Recording::read(path).longest_gap(hz.into()));
     println!("{name}: gaps of {gaps:.2?} s, with no server for {away:.2} s");
     if gaps.iter().all(|gap| *gap < away + GAP) { Ok(()) } else { Err(format!("gaps of {gaps:?}")) }
 }
