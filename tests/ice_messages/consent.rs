@@ -31,6 +31,32 @@ fn a_pair_that_worked_long_ago_must_work_again_before_it_is_taken() {
 }
 
 #[test]
+fn when_the_chosen_pairs_consent_ends_another_carries_for_as_long_as_it_has_its_own() {
+    // rfc7675-5.1-1
+    let (mut hand, [first, second]) = Hand::checking_two(Role::Controlled);
+    hand.confirm(&first);
+    hand.check_from(THEIRS, &[Attribute::UseCandidate]);
+    hand.poll();
+    hand.wait(2_000);
+    hand.confirm(&second);
+    let (mut carried, mut lost) = (Vec::new(), None);
+    while hand.now < Instant::from_millis(40_000) {
+        hand.poll();
+        let pair = hand.agent.send_pair().map(|(_, to)| to);
+        if carried.last().is_none_or(|(_, last)| *last != pair) {
+            carried.push((hand.now.since_start().as_secs(), pair));
+        }
+        if lost.is_none() && hand.events.contains(&Event::ConsentLost) {
+            lost = Some(hand.now.since_start().as_secs());
+        }
+        hand.wait(100);
+    }
+    let (one, other) = (Some(addr(THEIRS)), Some(addr(ELSEWHERE)));
+    assert_eq!(carried, [(2, one), (30, other), (32, None)]);
+    assert_eq!(lost, Some(32));
+}
+
+#[test]
 fn without_a_choice_consent_is_needed_as_well() {
     // rfc7675-5.1-1: a controlling side that never nominates, and falls silent.
     let mut hand = Hand::new(Role::Controlled);

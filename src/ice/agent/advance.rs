@@ -172,7 +172,7 @@ impl Agent {
     /// Media goes by the selected pair; before there is one, in a restart by the old one, else by the
     /// best valid one (RFC 8445 section 12.1). Where consent has run out, nothing goes.
     fn choose_route(&mut self) {
-        while self.consent.as_ref().is_some_and(|consent| consent.is_expired(self.now)) {
+        if self.consent.as_ref().is_some_and(|consent| consent.is_expired(self.now)) {
             self.on_expired();
         }
         match (self.best_route(), &mut self.consent) {
@@ -228,10 +228,17 @@ impl Agent {
             pair.lost_consent = true;
         }
         match self.best_standby(route.to) {
-            Some(_) if self.selected != Some(route.pair) => self.set_consent(None),
-            Some(other) => self.move_to(other),
-            None => self.on_consent_lost(),
+            None => return self.on_consent_lost(),
+            Some(other) if self.selected == Some(route.pair) => self.move_to(other),
+            Some(_) => {}
         }
+        self.set_consent(None); // the next route has a consent of its own
+    }
+
+    /// They want nothing more of us (403).
+    pub(super) fn on_consent_refused(&mut self) {
+        self.consent_refused = true;
+        self.on_consent_lost();
     }
 
     /// Nothing may be sent any more by these credentials: only a restart helps.

@@ -30,6 +30,7 @@ impl Agent {
             }
         } else {
             self.gathering = Gathering::Running;
+            self.told_gathered = false;
             self.announce(id);
         }
         let remotes: Vec<RemoteId> = self.remotes.iter().map(|(remote, _)| remote).collect();

@@ -31,13 +31,6 @@ impl Agent {
         (&session.local, session.remote.as_ref().map(|remote| &remote.credentials))
     }
 
-    /// Ufrags by which checks for this agent are known: of the current session, and of the one before
-    /// a restart.
-    pub fn local_ufrags(&self) -> impl Iterator<Item = &str> {
-        let sessions = std::iter::once(&self.session).chain(self.previous.as_ref());
-        sessions.map(|session| session.local.ufrag.as_str())
-    }
-
     /// What the other side is to be told, the best first.
     #[must_use]
     pub fn local_candidates(&self) -> Vec<&Candidate> {

@@ -74,6 +74,7 @@ impl Agent {
 
     /// A socket of ours is no more, and with it all that was to be had by it.
     pub(super) fn on_path_gone(&mut self, path: PathId) {
+        self.gatherer.forget(self.now, path);
         if !self.locals.forget_path(path) {
             return;
         }
@@ -379,7 +380,7 @@ impl Agent {
             }
             _ if is_error(message, ROLE_CONFLICT) => self.give_way(self.role),
             _ if is_error(message, FORBIDDEN) && Some(id) == self.selected => {
-                self.on_consent_lost();
+                self.on_consent_refused();
             }
             _ => {}
         }

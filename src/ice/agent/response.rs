@@ -184,8 +184,7 @@ impl Agent {
             if is_error(message, ROLE_CONFLICT) {
                 self.give_way(self.role);
             } else if is_error(message, FORBIDDEN) {
-                self.consent_refused = true;
-                self.on_consent_lost();
+                self.on_consent_refused();
             }
             return;
         }

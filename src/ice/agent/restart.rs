@@ -32,6 +32,7 @@ pub(super) struct Before {
     state: State,
     started: Option<Instant>,
     gathering: Gathering,
+    told_gathered: bool,
     /// Those of ours that the other side saw.
     reflexive: Vec<(LocalId, Local)>,
     remotes: Remotes,
@@ -86,6 +87,7 @@ impl Agent {
             state: self.state,
             started: self.started.take(),
             gathering: self.gathering,
+            told_gathered: self.told_gathered,
             reflexive: self.locals.restart(),
             remotes: self.remotes.restart(),
             remote_done: std::mem::replace(&mut self.remote_done, false),
@@ -106,6 +108,7 @@ impl Agent {
         }
         self.early.clear();
         self.ask_servers(); // from sockets that came since the choice
+        self.told_gathered = self.has_all_candidates_of_ours();
         self.signal(Signal::Restarted);
         before
     }
@@ -117,6 +120,7 @@ impl Agent {
         self.previous = before.previous;
         self.started = before.started;
         self.gathering = before.gathering;
+        self.told_gathered = before.told_gathered;
         self.locals.put_back(before.reflexive);
         self.remotes = before.remotes;
         self.remote_done = before.remote_done;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::phase::Phase;
 use super::{Chore, Peer};
 use crate::ice::{self, PathId, RelayClient, RelayEnd, RelaySocket, Role, ServerTransport};
 use crate::peer::event::{End, Event, GatheringState, Step};
@@ -86,13 +87,15 @@ impl Peer {
         agent.map(ice::Agent::take_returning).unwrap_or_default()
     }
 
-    /// All addresses are known. Where only relays may be used and there is none, nothing can come of it.
+    /// All addresses are known. Where only relays may be used and there is none, nothing can come of it;
+    /// once connected, consent decides: a server may be back in time.
     pub(super) fn gathered(&mut self, now: Instant) {
         self.events.push_back(Event::Gathering { state: GatheringState::Complete });
         let agent = self.transport.as_ref().map(|transport| &transport.agent);
         let has_none = agent.is_some_and(|agent| agent.local_candidates().is_empty());
+        let is_new = matches!(self.phase, Phase::New | Phase::Connecting);
         let is_waiting = self.chores.iter().any(|chore| matches!(chore, Chore::Open { .. }));
-        if self.config.policy == ice::Policy::Relay && has_none && !is_waiting {
+        if self.config.policy == ice::Policy::Relay && is_new && has_none && !is_waiting {
             let reason = reason::no_relay(self.servers.why_no_help());
             self.end(now, End::Failed { step: Step::Ice }, reason);
         }
