@@ -143,9 +143,12 @@ fn a_way_that_is_dead_in_one_direction_is_left_by_both() {
         let world = World::new(seed, weather(0.0));
         let mut world = in_a_call(world, caller, listener, Renomination::Agreed);
         let used = in_use(&world, mover);
-        world.hosts[mover].interfaces[used].cable = Cable::Deaf;
+        let before = world.hosts[1 - mover].pairs().pop().unwrap().2;
+        world.hosts[mover].interfaces[used].cable = Cable::Mute;
         let heard = gaps(&mut world);
         assert!(heard[1 - mover] < BEARABLE + SECOND, "seed {seed}: {heard:?}");
+        assert_ne!(in_use(&world, mover), used, "seed {seed}");
+        assert_ne!(world.hosts[1 - mover].pairs().pop().unwrap().2, before, "seed {seed}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! From the words of descriptions to those of the machines, and back: `sdp` knows neither ICE nor DTLS
 //! nor codecs, and they don't know `sdp`.
 //!
-//! Why three layers have a `Codec` each: to `sdp` it is a name in a description, G.722 among them; to
+//! Why three layers have a `Codec` each: to `sdp` it is a name in a description; to
 //! `rtp` a clock and how long a payload lasts; to `audio` what can be coded. A type for all of them would
 //! have to lie below all of them, in a place that knows nothing of sound; a new codec is a line in each
 //! `match` here instead, and the compiler asks for it.

@@ -72,7 +72,7 @@ pub enum Cable {
     /// Packets vanish both ways, and nobody is told.
     Cut,
     /// What is sent vanishes.
-    Deaf,
+    Mute,
 }
 
 /// An interface of a host, with a socket.
