@@ -581,3 +581,32 @@ fn a_server_that_was_restarted_is_found_out_when_sound_stops_and_asked_anew() {
     net.tell(0, Input::Restart);
     assert_eq!(net.kinds(0), [Kind::Relayed]);
 }
+
+/// Another network: its socket's reflexive address is found while the restart is being described.
+#[test]
+fn what_servers_tell_after_a_restart_is_announced_and_so_is_its_end() {
+    let mut net = behind_nat(config(Role::Controlling));
+    net.add(config(Role::Controlled), &["192.0.2.7:5000"]);
+    net.tell(0, Input::StunServer(addr(SERVER)));
+    net.done(0);
+    net.done(1);
+    net.run_for(100);
+    net.exchange();
+    net.run_for(1_000);
+    assert!(net.nodes[0].agent.send_pair().is_some());
+
+    net.nats.insert(addr("10.0.1.2:0").ip(), addr("198.51.100.8:0").ip());
+    net.nodes[0].sockets.push(addr("10.0.1.2:5000"));
+    let path = PathId(u32::try_from(net.nodes[0].sockets.len()).unwrap() - 1);
+    net.tell(0, Input::LocalCandidate { path, addr: addr("10.0.1.2:5000") });
+    net.nodes[0].events.clear();
+    net.tell(0, Input::Restart);
+    let told = |net: &Net| net.when(0, |event| *event == Event::Gathered);
+    assert_eq!(told(&net), None, "the server has not answered yet");
+    net.run_for(500);
+    let found = net.when(0, |event| match event {
+        Event::LocalCandidate(found) => found.addr == addr("198.51.100.8:5000"),
+        _ => false,
+    });
+    assert!(found.is_some() && found <= told(&net), "{:?}", net.nodes[0].events);
+}
