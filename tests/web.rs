@@ -128,6 +128,7 @@ fn each_remedy_that_halloo_may_name_has_words() {
         Remedy::StunServer,
         Remedy::TurnServer,
         Remedy::CheckServers,
+        Remedy::CheckPassword,
         Remedy::OpenFirewall,
         Remedy::CheckNetwork,
         Remedy::SameNetwork,

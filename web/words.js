@@ -132,6 +132,7 @@ const REMEDIES = {
     "Join halloo's network, or let it learn its address on the internet: `halloo listen --stun stun:HOST`.",
   turn_server: "A TURN server is needed to get around what is in between: `halloo listen --turn turn:HOST`.",
   check_servers: "Its STUN or TURN server does not help. `halloo probe` tries it alone.",
+  check_password: "Its TURN server refuses it: look at its --turn-user and --turn-password.",
   open_firewall:
     "Let UDP through the firewalls, or get around them: `halloo listen --turn turns:HOST`.",
   check_network: "Look at the network on both sides, then call again.",
