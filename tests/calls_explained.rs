@@ -62,8 +62,8 @@ fn ask_stun(world: &mut World) {
     for (host, role) in [(0, Role::Controlling), (1, Role::Controlled)] {
         let now = world.now;
         world.hosts[host].peer.gather(now, role);
-        for server in STUN_SERVERS {
-            world.tell(host, Input::StunServer(server.parse().unwrap()));
+        for (server, addr) in STUN_SERVERS.iter().enumerate() {
+            world.tell(host, Input::StunServer { server, addr: addr.parse().unwrap() });
         }
         world.tell(host, Input::LocalAddressesDone);
     }

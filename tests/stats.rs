@@ -10,11 +10,20 @@ mod common {
 }
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::call::{Call, Side};
+use halloo::dtls_srtp::Certificate;
+use halloo::ice::{PathId, Role, ServerTransport};
 use halloo::net::impair::Impairment;
 use halloo::peer::config::{CodecName, Config};
+use halloo::peer::{Input, Output, Peer};
+use halloo::stun::{Attribute, Message, MessageWriter, XorAddress};
+use halloo::time::Instant;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use serde_json::Value;
 
 /// Every dictionary has `id`, `timestamp` and `type`; beside them, members that a call of sound has.
@@ -238,4 +247,55 @@ fn levels_and_times_are_those_of_the_sound() {
     let now = number(inbound, "timestamp") + 2_208_988_800_000.0;
     let ago = now - number(inbound, "estimatedPlayoutTimestamp");
     assert!((0.0..100.0).contains(&ago), "{ago} ms");
+}
+
+/// `url` and `relayProtocol` are members of our candidates alone, and only of those that servers gave us.
+#[test]
+fn a_candidate_from_a_server_names_it() {
+    let stun: SocketAddr = "203.0.113.1:3478".parse().unwrap();
+    let turn: SocketAddr = "203.0.113.2:5349".parse().unwrap();
+    let servers = ["stun:stun.example", "turns:relay.example"].map(|uri| uri.parse().unwrap());
+    let config = Config { servers: servers.to_vec(), ..Config::default() };
+    let certificate = Arc::new(Certificate::generate().unwrap());
+    let mut peer = Peer::new(config, certificate, StdRng::seed_from_u64(1));
+    let mut now = Instant::ZERO;
+    let here = "192.168.1.2:5000".parse().unwrap();
+    peer.gather(now, Role::Controlling);
+    peer.handle_input(now, Input::LocalAddress { path: PathId(0), addr: here });
+    peer.handle_input(now, Input::StunServer { server: 0, addr: stun });
+    let (path, transport) = (PathId(9), ServerTransport::Tls);
+    peer.handle_input(now, Input::RelaySocket { server: 1, path, addr: turn, transport });
+    loop {
+        let answer = match peer.poll_output() {
+            Output::Transmit { path, to, bytes } => Some((path, to, bytes.to_vec())),
+            Output::Timeout(Some(due)) if due < Instant::from_millis(300) => {
+                now = due;
+                peer.handle_input(now, Input::Timer);
+                continue;
+            }
+            Output::Timeout(_) => break,
+            _ => continue,
+        };
+        let Some((path, from, request)) = answer else { continue };
+        let mut bytes = Vec::new();
+        let outside = XorAddress("198.51.100.1:4000".parse().unwrap());
+        let relayed = XorAddress("203.0.113.2:50000".parse().unwrap());
+        MessageWriter::success(&mut bytes, &Message::parse(&request).unwrap())
+            .attribute(Attribute::XorMappedAddress(outside))
+            .attributes((from == turn).then_some(Attribute::XorRelayedAddress(relayed)))
+            .finish();
+        peer.handle_input(now, Input::Datagram { path, from, bytes: &mut bytes });
+    }
+    let report: BTreeMap<String, Value> =
+        serde_json::from_value(serde_json::to_value(peer.stats(now)).unwrap()).unwrap();
+    let told = |kind: &str| {
+        let mut ours = report.values().filter(|entry| entry["type"] == "local-candidate");
+        let one =
+            ours.find(|entry| entry["candidateType"] == kind).unwrap_or_else(|| panic!("{kind}"));
+        (one.get("url").cloned(), one.get("relayProtocol").cloned())
+    };
+    assert_eq!(told("host"), (None, None));
+    assert_eq!(told("srflx"), (Some("stun:stun.example:3478".into()), None));
+    let url = "turns:relay.example:5349?transport=tcp".into();
+    assert_eq!(told("relay"), (Some(url), Some("tls".into())));
 }

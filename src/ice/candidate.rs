@@ -123,6 +123,8 @@ pub(super) struct Local {
     pub(super) path: PathId,
     /// From where packets for this candidate leave (RFC 8445 section 4, "base").
     pub(super) base: SocketAddr,
+    /// The server that told or lent it.
+    pub(super) server: Option<SocketAddr>,
 }
 
 impl Local {

@@ -82,6 +82,13 @@ impl Locals {
         Some(self.push(origin, path, (mapped, base_addr), Some(base_addr), priority))
     }
 
+    /// Notes which server told or lent a candidate.
+    pub(super) fn came_from(&mut self, id: LocalId, server: SocketAddr) {
+        if let Some((_, local)) = self.list.iter_mut().find(|(other, _)| *other == id) {
+            local.server = Some(server);
+        }
+    }
+
     /// What a server saw this base as. `None` if that is known already (rfc8445-5.1.3-1), or there are too many.
     pub(super) fn add_reflexive(
         &mut self,
@@ -195,7 +202,7 @@ impl Locals {
         };
         let id = LocalId(self.next_id);
         self.next_id += 1;
-        self.list.push((id, Local { candidate, path, base }));
+        self.list.push((id, Local { candidate, path, base, server: None }));
         id
     }
 }

@@ -9,6 +9,7 @@ use super::candidate::{Candidate, PathId};
 use super::credentials::Credentials;
 use super::gather::RelaySocket;
 use super::pair::{LocalId, PairFigures, PairId, PairState, RemoteId};
+use super::server::ServerTransport;
 use super::state::State;
 use crate::time::Instant;
 use crate::turn;
@@ -229,6 +230,17 @@ pub struct SelectedPair {
     pub path: PathId,
     /// The latest round trip.
     pub round_trip_time: Option<Duration>,
+}
+
+/// What a candidate of ours came from, for statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The socket by which it was asked for.
+    pub path: PathId,
+    /// The server that saw or lent the address.
+    pub server: SocketAddr,
+    /// How we talk to it, if it lent it.
+    pub transport: Option<ServerTransport>,
 }
 
 /// One pair, for statistics.

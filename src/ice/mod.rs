@@ -58,7 +58,7 @@ pub use consent::EXPIRY as CONSENT_EXPIRY;
 pub use credentials::Credentials;
 pub use gather::RelaySocket;
 pub use interface::{
-    Config, Dropped, Event, Input, Output, PairReport, Policy, Role, SelectedPair,
+    Config, Dropped, Event, Input, Output, PairReport, Policy, Role, SelectedPair, Source,
 };
 pub use pair::{LocalId, PairFigures, PairId, PairState, RemoteId, pair_priority};
 pub use recipient::Recipient;

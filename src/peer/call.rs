@@ -162,7 +162,10 @@ impl Peer {
             Input::Audio(frame) => self.speak(now, frame),
             Input::Timer => self.tick(now),
             Input::LocalAddress { path, addr } => self.socket(now, path, addr),
-            Input::StunServer(addr) => self.tell_agent(now, ice::Input::StunServer(addr)),
+            Input::StunServer { server, addr } => {
+                self.servers.found(server, addr);
+                self.tell_agent(now, ice::Input::StunServer(addr));
+            }
             Input::RelaySocket { server, path, addr, transport } => {
                 self.relay_socket(now, server, path, (addr, transport));
             }
@@ -291,6 +294,7 @@ impl Peer {
             certificate: &self.certificate,
             negotiation: &self.negotiation,
             transport: self.transport.as_ref(),
+            servers: &self.servers,
             sender: &self.sender,
             is_sending: self.is_sending(),
             receiver: &self.receiver,

@@ -32,7 +32,12 @@ pub enum Input<'a> {
         addr: SocketAddr,
     },
     /// A STUN server's name was resolved, or its URI has an address.
-    StunServer(SocketAddr),
+    StunServer {
+        /// The server's place in [`super::config::Config::servers`].
+        server: usize,
+        /// The address.
+        addr: SocketAddr,
+    },
     /// A socket or stream of this call's own to a TURN server.
     RelaySocket {
         /// The server's place in [`super::config::Config::servers`].

@@ -12,7 +12,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::ice::{PathId, RelayEnd, RelayReason, Server};
+use crate::ice::{PathId, Purpose, RelayEnd, RelayReason, Server, Source};
 use crate::peer::reason::NoHelp;
 use crate::time::Instant;
 
@@ -27,6 +27,8 @@ pub(super) struct Servers {
 #[derive(Debug)]
 struct State {
     server: Server,
+    /// Where it is, if it only says where it sees us.
+    addresses: Vec<SocketAddr>,
     /// Its sockets, the last one in use.
     sockets: Vec<(PathId, SocketAddr)>,
     /// It was there, and does not take our connection any more.
@@ -70,12 +72,34 @@ impl Servers {
     pub(super) fn new(servers: &[Server]) -> Self {
         let state = |server: &Server| State {
             server: server.clone(),
+            addresses: Vec::new(),
             sockets: Vec::new(),
             away: None,
             failure: None,
             refuses_us: false,
         };
         Self { list: servers.iter().map(state).collect(), silent: Vec::new() }
+    }
+
+    /// An address of the STUN server at this place.
+    pub(super) fn found(&mut self, place: usize, addr: SocketAddr) {
+        if let Some(state) = self.list.get_mut(place) {
+            state.addresses.push(addr);
+        }
+    }
+
+    /// The URI of the server that a candidate of ours came from. A TURN server can say where it sees us as any
+    /// STUN server can, and is named as such then: so browsers do it.
+    pub(super) fn uri_of(&self, source: &Source) -> Option<String> {
+        if source.transport.is_some() {
+            let leads = |state: &&State| state.sockets.iter().any(|(path, _)| *path == source.path);
+            return Some(self.list.iter().find(leads)?.server.to_string());
+        }
+        let is_at = |addr: &SocketAddr| *addr == source.server;
+        let reflects = self.list.iter().find(|state| state.addresses.iter().any(is_at));
+        let is_relay = |state: &&State| state.sockets.iter().any(|(_, addr)| is_at(addr));
+        let found = reflects.or_else(|| self.list.iter().find(is_relay))?;
+        Some(Server { purpose: Purpose::Reflection, ..found.server.clone() }.to_string())
     }
 
     /// A socket to the server at this place.

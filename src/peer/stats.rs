@@ -283,6 +283,10 @@ pub struct Candidate {
     pub protocol: &'static str,
     pub candidate_type: &'static str,
     pub priority: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay_protocol: Option<&'static str>,
     pub foundation: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub related_address: Option<String>,

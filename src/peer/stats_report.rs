@@ -18,6 +18,7 @@ use crate::peer::negotiate::Negotiation;
 use crate::peer::receive::Receiver;
 use crate::peer::report::Reports;
 use crate::peer::send::Sender;
+use crate::peer::servers::Servers;
 use crate::peer::stats::{Report, Stats};
 use crate::peer::transport::Transport;
 use crate::time::{Instant, NtpTime};
@@ -39,6 +40,7 @@ pub(super) struct Facts<'a> {
     pub(super) certificate: &'a Certificate,
     pub(super) negotiation: &'a Negotiation,
     pub(super) transport: Option<&'a Transport>,
+    pub(super) servers: &'a Servers,
     pub(super) sender: &'a Sender,
     pub(super) is_sending: bool,
     pub(super) receiver: &'a Receiver,

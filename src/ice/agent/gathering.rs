@@ -70,7 +70,7 @@ impl Agent {
         let public = self.config.public_addresses.clone();
         for ip in public.into_iter().filter(|ip| ip.is_ipv4() == addr.is_ipv4()) {
             let seen_as = SocketAddr::new(ip, addr.port());
-            self.add_reflexive(base, ip, seen_as);
+            self.add_reflexive(base, ip, seen_as, None);
         }
     }
 
@@ -139,15 +139,24 @@ impl Agent {
     pub(super) fn on_found(&mut self, found: Found) {
         match found {
             Found::Reflexive { base, server, mapped } => {
-                self.add_reflexive(base, server.ip(), canonical(mapped));
+                self.add_reflexive(base, server.ip(), canonical(mapped), Some(server));
             }
             Found::Unanswered(server) => self.events.push_back(Event::ServerSilent(server)),
             Found::Relay(path, event) => self.on_relay_event(path, event),
         }
     }
 
-    fn add_reflexive(&mut self, base: LocalId, server: IpAddr, addr: SocketAddr) {
-        if let Some(id) = self.locals.add_reflexive(base, server, addr) {
+    fn add_reflexive(
+        &mut self,
+        base: LocalId,
+        seen_by: IpAddr,
+        addr: SocketAddr,
+        server: Option<SocketAddr>,
+    ) {
+        if let Some(id) = self.locals.add_reflexive(base, seen_by, addr) {
+            if let Some(server) = server {
+                self.locals.came_from(id, server);
+            }
             self.tell_of(id);
             self.reprioritize();
         }
@@ -192,15 +201,17 @@ impl Agent {
 
     fn add_relayed(&mut self, path: PathId, addr: SocketAddr, mapped: SocketAddr) {
         let Some(socket) = self.gatherer.relay_socket(path) else { return };
-        let (server, transport) = (socket.server.ip(), socket.transport);
+        let (server, transport) = (socket.server, socket.transport);
         // What a relay hides must not be shown beside it (RFC 8828 section 5.2, mode 4).
         let related = match self.config.policy {
             Policy::All => canonical(mapped),
             Policy::Relay if addr.is_ipv4() => (Ipv4Addr::UNSPECIFIED, 0).into(),
             Policy::Relay => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        let added = self.locals.add_relayed(path, (server, transport), canonical(addr), related);
+        let from = (server.ip(), transport);
+        let added = self.locals.add_relayed(path, from, canonical(addr), related);
         let Some(id) = added else { return };
+        self.locals.came_from(id, server);
         self.tell_of(id);
         let remotes: Vec<RemoteId> = self.remotes.iter().map(|(remote, _)| remote).collect();
         for remote in remotes {

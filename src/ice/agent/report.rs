@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::super::candidate::{Candidate, Kind, PathId, canonical};
 use super::super::credentials::Credentials;
-use super::super::interface::{Dropped, PairReport, Role, SelectedPair};
+use super::super::interface::{Dropped, PairReport, Role, SelectedPair, Source};
 use super::super::pair::{LocalId, RemoteId};
 use super::super::state::State;
 use super::Agent;
@@ -49,6 +49,18 @@ impl Agent {
     /// All of ours, for statistics.
     pub fn every_local_candidate(&self) -> impl Iterator<Item = (LocalId, &Candidate)> {
         self.locals.iter().map(|(id, local)| (id, &local.candidate))
+    }
+
+    /// The server that a candidate of ours came from.
+    #[must_use]
+    pub fn source(&self, id: LocalId) -> Option<Source> {
+        let local = self.locals.get(id)?;
+        let relay = self.gatherer.relay_socket(local.path);
+        Some(Source {
+            path: local.path,
+            server: local.server?,
+            transport: relay.map(|r| r.transport),
+        })
     }
 
     /// All of theirs in this session, for statistics.

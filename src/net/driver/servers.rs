@@ -131,7 +131,7 @@ impl Driver {
         }
         match outcome {
             Ok(Contact::Addresses(addresses)) => match server.purpose {
-                Purpose::Reflection => self.use_reflection(now, key, &addresses),
+                Purpose::Reflection => self.use_reflection(now, key, place, &addresses),
                 Purpose::Relay => self.open_socket(now, key, place, &addresses),
             },
             Ok(Contact::Stream(addr, stream)) => {
@@ -154,10 +154,16 @@ impl Driver {
     }
 
     /// One address of each family is enough.
-    fn use_reflection(&mut self, now: Instant, key: CallKey, addresses: &[SocketAddr]) {
+    fn use_reflection(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        server: usize,
+        addresses: &[SocketAddr],
+    ) {
         for family in [SocketAddr::is_ipv4, SocketAddr::is_ipv6] {
-            if let Some(addr) = addresses.iter().find(|addr| family(addr)) {
-                self.tell_peer(now, key, Input::StunServer(*addr));
+            if let Some(addr) = addresses.iter().find(|addr| family(addr)).copied() {
+                self.tell_peer(now, key, Input::StunServer { server, addr });
             }
         }
     }

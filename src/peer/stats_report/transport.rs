@@ -44,7 +44,15 @@ impl Facts<'_> {
         let now = self.time(self.now);
         let ours = &agent.local_credentials().ufrag;
         for (id, candidate) in agent.every_local_candidate() {
-            let stats = candidate_stats(candidate, &self.line(candidate), Some(ours));
+            let mut stats = candidate_stats(candidate, &self.line(candidate), Some(ours));
+            if let Some(source) = agent.source(id) {
+                stats.url = self.servers.uri_of(&source);
+                stats.relay_protocol = source.transport.map(|transport| match transport {
+                    ice::ServerTransport::Udp => "udp",
+                    ice::ServerTransport::Tcp => "tcp",
+                    ice::ServerTransport::Tls => "tls",
+                });
+            }
             report.insert(&local_id(id), now, Stats::LocalCandidate(stats));
         }
         let theirs = agent.remote_credentials().map(|credentials| &credentials.ufrag);
@@ -118,6 +126,8 @@ fn candidate_stats(
         },
         candidate_type: candidate.kind.name(),
         priority: candidate.priority,
+        url: None,
+        relay_protocol: None,
         foundation: candidate.foundation.clone(),
         related_address: line.related.as_ref().map(|(address, _)| address.to_string()),
         related_port: line.related.as_ref().map(|(_, port)| *port),
