@@ -107,7 +107,7 @@ fn reasons(world: &mut World) -> [(Step, String, Option<Remedy>); 2] {
 
 fn warnings<'w>(world: &'w World, host: usize) -> Vec<(Duration, &'w str)> {
     let warning = |told: &'w (Instant, Event)| match &told.1 {
-        Event::Warning { text } => Some((told.0.since_start(), text.as_str())),
+        Event::Warning { text, .. } => Some((told.0.since_start(), text.as_str())),
         _ => None,
     };
     world.hosts[host].events.iter().filter_map(warning).collect()
@@ -316,6 +316,89 @@ fn sound_that_gets_lost_is_told_apart_from_none() {
         };
         assert!(text.contains("says that it has sent ") && text.ends_with("get lost"), "{text}");
     }
+}
+
+/// Both talk for three seconds, then host 0 falls silent, and only it.
+fn one_falls_silent(config: &Config) -> (World, Duration) {
+    let mut world = neighbours(config);
+    world.signal(0, 1);
+    connect(&mut world);
+    world.hosts.iter_mut().for_each(|host| host.sound = true);
+    world.run_for(3 * SECOND);
+    world.hosts[0].sound = false;
+    let stopped = world.now.since_start();
+    (world, stopped)
+}
+
+/// When the other side was heard again, and after how many milliseconds.
+fn heard_again(world: &World, host: usize) -> Vec<(Duration, f64)> {
+    let heard = |told: &(Instant, Event)| match told.1 {
+        Event::Heard { after_ms } => Some((told.0.since_start(), after_ms)),
+        _ => None,
+    };
+    world.hosts[host].events.iter().filter_map(heard).collect()
+}
+
+#[test]
+fn sound_that_stops_is_warned_of_once_and_its_return_is_told() {
+    let (mut world, stopped) = one_falls_silent(&Config::default());
+    world.run_for(30 * SECOND);
+    let [(at, text)] = warnings(&world, 1)[..] else { panic!("{:?}", warnings(&world, 1)) };
+    assert!(at >= stopped + 5 * SECOND - SECOND / 10 && at < stopped + 6 * SECOND, "{at:?}");
+    assert!(
+        text.starts_with("no sound from the other side for 5 s: it is there and sends"),
+        "{text}"
+    );
+    assert!(heard_again(&world, 1).is_empty());
+    world.hosts[0].sound = true;
+    let resumed = world.now.since_start();
+    world.run_for(30 * SECOND);
+    let [(at, after_ms)] = heard_again(&world, 1)[..] else { panic!() };
+    assert!(at - resumed < SECOND / 2, "{at:?}");
+    assert!((30_000.0..30_500.0).contains(&after_ms), "{after_ms}");
+    assert_eq!((warnings(&world, 1).len(), warnings(&world, 0).len()), (1, 0));
+}
+
+#[test]
+fn sound_that_stops_on_its_way_is_told_apart_from_none() {
+    let mut world = neighbours(&Config::default());
+    world.signal(0, 1);
+    connect(&mut world);
+    world.hosts.iter_mut().for_each(|host| host.sound = true);
+    world.run_for(3 * SECOND);
+    world.filter = Box::new(|_, packet| classify(&packet.bytes) != Some(Protocol::Rtp));
+    world.run_for(10 * SECOND);
+    for host in [0, 1] {
+        let [(_, text)] = warnings(&world, host)[..] else {
+            panic!("{:?}", warnings(&world, host))
+        };
+        assert!(text.ends_with(" more packets: they get lost"), "{text}");
+    }
+}
+
+/// The way is to blame, which is told otherwise.
+#[test]
+fn a_broken_way_is_no_silence() {
+    let mut world = neighbours(&Config::default());
+    world.signal(0, 1);
+    connect(&mut world);
+    world.hosts.iter_mut().for_each(|host| host.sound = true);
+    world.run_for(3 * SECOND);
+    world.filter = Box::new(|_, _| false);
+    world.run_for(12 * SECOND);
+    world.filter = Box::new(|_, _| true);
+    world.run_for(20 * SECOND);
+    assert!(world.all_connected());
+    assert_eq!((warnings(&world, 0), warnings(&world, 1)), (vec![], vec![]));
+}
+
+#[test]
+fn where_silence_saves_bandwidth_it_is_no_news() {
+    let mut config = Config::default();
+    config.opus.dtx = true;
+    let (mut world, _) = one_falls_silent(&config);
+    world.run_for(60 * SECOND);
+    assert_eq!(warnings(&world, 1), []);
 }
 
 #[test]

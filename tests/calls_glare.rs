@@ -325,7 +325,7 @@ fn an_offer_that_nobody_answers_is_given_up_after_20_s_and_the_call_goes_on() {
         let bob = &signalling.call.bob;
         // (That nobody has a microphone here is warned of, too.)
         let tells =
-            |event: &Event| matches!(event, Event::Warning { text } if text.contains("offer"));
+            |event: &Event| matches!(event, Event::Warning { text, .. } if text.contains("offer"));
         let given_up = bob.told_at(tells).unwrap();
         assert_eq!(given_up, at + ms(20_000));
         assert!(!bob.peer.has_open_offer() && !bob.peer.needs_offer(), "not tried again");

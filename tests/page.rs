@@ -150,14 +150,49 @@ fn a_candidate_that_comes_late_is_used() {
     });
 }
 
+/// Keeps the page's connection where a test can look at it.
+const WATCHED: &str = "window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...all) { super(...all); window.connection = this; }
+};";
+
+#[test]
+fn sound_that_stops_in_either_direction_is_told_and_that_it_is_back() {
+    on_stage(|stage| {
+        let mut talk = talk(stage, &[], WATCHED);
+        let page = &talk.page;
+        page_hears(page)?;
+        page.evaluate("connection.getSenders()[0].replaceTrack(null)");
+        says(page, "halloo does not hear you.");
+        let about = |event: &Value| event["about"] == "silence";
+        let text = talk.halloo.wait_for("warning", about)["text"].to_string();
+        assert!(text.contains("no sound from the other side for 5 s"), "{text}");
+        page.evaluate(
+            "navigator.mediaDevices.getUserMedia({ audio: true }).then((again) =>
+                connection.getSenders()[0].replaceTrack(again.getAudioTracks()[0]))",
+        );
+        says(page, "You are talking.");
+        talk.halloo.wait_for("heard", |event| event["after_ms"].as_f64() > Some(5_000.0));
+        // halloo has no key to send nothing: the browser is made to count what comes no more.
+        page.evaluate(
+            "connection.getStats = async () => {
+                const report = await RTCPeerConnection.prototype.getStats.call(connection);
+                const all = [...report.values()].map((one) => ({ ...one, packetsReceived: 99 }));
+                return new Map(all.map((one) => [one.id, one]));
+            }",
+        );
+        says(page, "No sound comes from halloo.");
+        page.click("#hold");
+        says(page, "On hold");
+        page.evaluate("delete connection.getStats");
+        page.click("#hold");
+        says(page, "You are talking.");
+        Ok(())
+    });
+}
+
 /// What halloo offers by itself on the running call, by the keys of its terminal.
 mod offers {
     use super::*;
-
-    /// Keeps the page's connection where a test can look at it.
-    const WATCHED: &str = "window.RTCPeerConnection = class extends RTCPeerConnection {
-        constructor(...all) { super(...all); window.connection = this; }
-    };";
 
     /// A person at a terminal, whom the page has called.
     fn at_a_terminal(stage: &Stage, script: &str) -> (Terminal, Browser, Page) {

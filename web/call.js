@@ -37,15 +37,16 @@ export class Call {
   #failed = "failed";
 
   /**
-   * `told` hears of the call: `state`, `held`, `phrase`, `figures`, `sound` (what is heard) and
-   * `microphone` (what is said).
+   * `told` hears of the call: `state`, `held`, `phrase`, `figures`, `sound` (what is heard),
+   * `microphone` (what is said), and what is missing: `quiet` (nothing comes) and `unheard` (halloo
+   * hears nothing).
    */
   constructor(told, token) {
     this.#told = told;
     this.#signalling = new Signalling(token);
     this.#trickle = new Trickle((fragment) => this.#signalling.trickle(fragment));
     this.#negotiation = new Negotiation(this.#peer, this.#signalling, this.#trickle);
-    this.#figures = new Figures(this.#peer, told.figures);
+    this.#figures = new Figures(this.#peer, told, () => this.#expectsSound());
     this.#recovery = new Recovery(() => this.#negotiation.restart(), {
       interrupted: () => this.#tell("interrupted"),
       lost: () => this.#lose(),
@@ -190,6 +191,10 @@ export class Call {
         return this.#told.held(this.#negotiation.held);
       case "connected":
         return event.phrase && this.#told.phrase(event.phrase);
+      case "warning":
+        return event.about === "silence" && this.#told.unheard(true);
+      case "heard":
+        return this.#told.unheard(false);
       case "ended":
         return this.#endedThere(event);
     }
@@ -214,6 +219,11 @@ export class Call {
     // Before the first connection there is nothing to recover.
     if (this.#failed === "broken") this.#recovery.changed(state);
     else if (state === "failed") this.#noWay();
+  }
+
+  #expectsSound() {
+    const { here, there } = this.#negotiation.held;
+    return this.#peer.connectionState === "connected" && !here && !there;
   }
 
   #connectionChanged(state) {

@@ -1,18 +1,27 @@
 // How well a call goes, once a second, by what the browser itself measures (W3C webrtc-stats).
 //
-// `figuresOf` is a pure function of two reports, tested in `tests/pages/`. Comes from `call.js`; shown
-// by `view.js`.
+// `figuresOf` is a pure function of two reports, `Quiet` knows no clock; both are tested in
+// `tests/pages/`. Comes from `call.js`; shown by `view.js`.
+
+/** So long without a packet is worth a word; a broken way, which has words of its own, shows sooner. */
+const QUIET = 6_000;
 
 export class Figures {
   #peer;
-  #show;
+  #told;
+  #quiet = new Quiet();
+  #expected;
   #timer = null;
   #before = null;
 
-  /** `show` is told the figures of each second. */
-  constructor(peer, show) {
+  /**
+   * `told.figures` is told those of each second, `told.quiet` whether sound that `expected()` says
+   * should come does not.
+   */
+  constructor(peer, told, expected) {
     this.#peer = peer;
-    this.#show = show;
+    this.#told = told;
+    this.#expected = expected;
   }
 
   start() {
@@ -28,8 +37,23 @@ export class Figures {
     const report = await this.#peer.getStats();
     if (this.#peer.connectionState === "closed") return;
     const figures = figuresOf(report, this.#before);
-    if (figures) this.#show(figures);
+    if (figures) this.#told.figures(figures);
     this.#before = inboundOf(report) ?? this.#before;
+    const packets = this.#before?.packetsReceived ?? 0;
+    this.#told.quiet(this.#quiet.is(packets, performance.now(), this.#expected()));
+  }
+}
+
+/** Whether nothing has come for a while, though it should; to be asked once a second. */
+export class Quiet {
+  #packets = 0;
+  #since = null;
+
+  is(packets, now, expected) {
+    if (!expected || packets !== this.#packets) this.#since = null;
+    this.#since ??= now;
+    this.#packets = packets;
+    return now - this.#since >= QUIET;
   }
 }
 

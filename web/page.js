@@ -43,6 +43,8 @@ const told = {
   },
   phrase: (words) => view.phrase(words),
   figures: (figures) => view.figures(figures),
+  quiet: (quiet) => view.set({ quiet }),
+  unheard: (unheard) => view.set({ unheard }),
   sound(stream) {
     // Chromium's AudioContext hears a remote track only if an audio element plays it, too.
     sound.srcObject = stream;
@@ -71,6 +73,7 @@ function play() {
 function startCall() {
   setMuted(false);
   told.held({});
+  view.set({ quiet: false, unheard: false });
   call = new Call(told, token);
   if (isCalled) call.ring();
   else call.start(byId("microphone").value);

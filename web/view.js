@@ -17,7 +17,7 @@ const TALKING = ["connecting", "connected", "interrupted"];
 
 export class View {
   #state = "idle";
-  #flags = { muted: false, held: {}, blocked: false };
+  #flags = { muted: false, held: {}, blocked: false, quiet: false, unheard: false };
   #since = null;
   #clock = null;
   #curve = [];
@@ -50,7 +50,7 @@ export class View {
     if (state === "locked") byId("token").focus();
   }
 
-  /** `muted`, `held` and `blocked` (the browser plays no sound) change what a state is called. */
+  /** What changes how a state is called: see `wordsFor`. */
   set(flags) {
     Object.assign(this.#flags, flags);
     const { muted, held } = this.#flags;

@@ -18,8 +18,11 @@ const STATES = {
   locked: ["This halloo asks who you are.", ""],
 };
 
-/** `held` says on which side the call is on hold, `blocked` that the browser plays nothing unasked. */
-export function wordsFor(state, { muted = false, held = {}, blocked = false } = {}) {
+/**
+ * `held` says on which side the call is on hold, `blocked` that the browser plays nothing unasked, `quiet`
+ * that nothing comes from halloo, `unheard` that halloo hears nothing; by a way that is well in both cases.
+ */
+export function wordsFor(state, { muted, held = {}, blocked, quiet, unheard } = {}) {
   if (state === "connected") {
     if (held.here && held.there) return ["On hold", "Here and there: nobody hears anybody."];
     if (held.here) return ["On hold", "You hear nothing and are not heard. Press Resume to go on."];
@@ -27,6 +30,12 @@ export function wordsFor(state, { muted = false, held = {}, blocked = false } = 
   }
   if (state === "connected" && blocked) {
     return ["You are talking.", "But the browser plays no sound yet: press any button of this page."];
+  }
+  if (state === "connected" && quiet) {
+    return ["No sound comes from halloo.", "It is there, and sends none: is its microphone on?"];
+  }
+  if (state === "connected" && unheard && !muted) {
+    return ["halloo does not hear you.", "Nothing of your sound arrives there: is your microphone on?"];
   }
   if (state === "connected" && muted) return ["You are muted.", "You hear, and are not heard."];
   return STATES[state];

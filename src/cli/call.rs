@@ -113,7 +113,7 @@ async fn tell(
 
 fn warn(show: &Show, calls: &Handle, id: CallId, events: &mut Events, note: &Note) {
     show.rest(events); // they are older
-    let event = Event::Warning { text: note.to_string() };
+    let event = Event::warning(note.to_string());
     show.event(Some(id), &TimedEvent { at: calls.world().now(), event });
 }
 

@@ -73,7 +73,7 @@ impl Show {
         if let Some(figures) = figures.filter(|_| self.loudness >= Loudness::Verbose) {
             self.line(timed.at, call, &figures);
         }
-        if let Event::Warning { text } = &timed.event {
+        if let Event::Warning { text, .. } = &timed.event {
             let warning = Some((timed.at, text.clone()));
             if self.warned.replace(warning.clone()) == warning {
                 return;
@@ -105,7 +105,7 @@ impl Show {
 
     /// Something that concerns no call, but should be known.
     pub fn warn(&self, now: Instant, text: String) {
-        self.event(None, &TimedEvent { at: now, event: Event::Warning { text } });
+        self.event(None, &TimedEvent { at: now, event: Event::warning(text) });
     }
 
     /// A picture made of characters: for a person at a terminal, and nobody else.
@@ -215,7 +215,10 @@ fn plain(event: &Event) -> Option<(Loudness, String)> {
         Event::Direction(directions) => (Normal, held(directions).into()),
         Event::Stats(_) => return None,
         Event::RestartNeeded => (Normal, "the way is lost: looking for another".to_owned()),
-        Event::Warning { text } => (Normal, format!("warning: {text}")),
+        Event::Warning { text, .. } => (Normal, format!("warning: {text}")),
+        Event::Heard { after_ms } => {
+            (Normal, format!("the other side is heard, after {:.0} s", after_ms / 1e3))
+        }
         Event::Ended { reason, .. } => (Normal, format!("ended: {reason}")),
     })
 }

@@ -29,6 +29,7 @@ use sha2::{Digest, Sha256};
 use crate::audio::Frame;
 use crate::dtls_srtp::{Certificate, CertificateHash};
 use crate::ice::{self, PathId, TransactionId};
+use crate::peer::absence::Absence;
 use crate::peer::config::{Config, Microphone};
 use crate::peer::event::{Directions, Event, MediaFirst};
 use crate::peer::interface::{Input, Output};
@@ -79,8 +80,8 @@ pub struct Peer {
     offer_due: Option<Instant>,
     /// Whether media still comes.
     vigil: Vigil,
-    /// Since when media is expected that has never come.
-    silent_since: Option<Instant>,
+    /// Whether sound is missing, and told to be.
+    absence: Absence,
     /// The pair that was selected last, in words.
     in_use: Option<String>,
     /// When figures are due again.
@@ -97,8 +98,6 @@ struct Told {
     sent: bool,
     received: bool,
     played: bool,
-    /// That media is missing.
-    silence: bool,
 }
 
 /// What the world is asked to do with relays' sockets.
@@ -144,7 +143,7 @@ impl Peer {
             reflection: Microphone::Open,
             offer_due: None,
             vigil: Vigil::default(),
-            silent_since: None,
+            absence: Absence::default(),
             in_use: None,
             next_figures: None,
             told: Told::default(),
@@ -336,7 +335,7 @@ impl Peer {
         };
         let farewell = self.left.map(|left| left + FAREWELL);
         let own = [patience, farewell, self.offer_due, self.vigil.due(), self.next_figures];
-        let others = [protocol, self.reports.timeout(), self.silence_due(), self.servers.due()];
+        let others = [protocol, self.reports.timeout(), self.absence.due(), self.servers.due()];
         let due = own.into_iter().chain(others);
         due.flatten().min()
     }

@@ -100,6 +100,14 @@ pub enum Event {
     Warning {
         /// What, in one line.
         text: String,
+        /// What it is about, where a program may want to know.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        about: Option<Concern>,
+    },
+    /// The other side's sound is there, after a warning that it is not.
+    Heard {
+        /// Milliseconds without it.
+        after_ms: f64,
     },
     /// The call is over.
     Ended {
@@ -112,6 +120,21 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         remedy: Option<Remedy>,
     },
+}
+
+impl Event {
+    /// Something that a person should know, and no program.
+    pub fn warning(text: impl Into<String>) -> Self {
+        Self::Warning { text: text.into(), about: None }
+    }
+}
+
+/// What a warning is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Concern {
+    /// The other side is not heard, though its answers come.
+    Silence,
 }
 
 /// What an offer on a running call changes.

@@ -38,6 +38,7 @@
 //! Read first: [`demux`], `transport.rs`, then `negotiate.rs`; `send.rs` and `receive.rs` for the sound,
 //! `call.rs` for how a call goes from its first description to its end. Next layer: [`crate::signal`].
 
+mod absence;
 mod call;
 pub mod config;
 pub mod demux;

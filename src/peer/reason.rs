@@ -158,7 +158,7 @@ pub(super) fn no_keys(waited: Duration, dtls_came: u64, pair: Option<&str>) -> R
 }
 
 /// What is known when the call is connected, and nothing can be heard.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct NoMedia {
     /// How many packets the other side says that it has sent; none if it has not reported.
     pub(super) they_sent: Option<u32>,
@@ -186,6 +186,23 @@ pub(super) fn no_media(waited: Duration, facts: NoMedia) -> String {
         NoMedia { they_sent: None, .. } => "the other side has not even sent a report".to_owned(),
     };
     format!("connected, but nothing has arrived for {} s: {why}", waited.as_secs())
+}
+
+/// Sound came, and comes no more: what a person is warned of. The facts are those since it stopped.
+pub(super) fn media_stopped(silent: Duration, facts: NoMedia) -> String {
+    let why = match facts {
+        NoMedia { unknown: packets @ 1.., .. } => {
+            format!("{packets} packets came in a format that was not agreed on")
+        }
+        NoMedia { unopened: packets @ 1.., .. } => {
+            format!("{packets} packets came that our keys do not open")
+        }
+        NoMedia { they_sent: Some(packets @ 1..), .. } => {
+            format!("it says that it has sent {packets} more packets: they get lost")
+        }
+        _ => "it is there and sends nothing: is its microphone on?".to_owned(),
+    };
+    format!("no sound from the other side for {} s: {why}", silent.as_secs())
 }
 
 impl Reason {
@@ -445,6 +462,17 @@ mod tests {
         assert!(told(Some(250), 0, 0).contains("sent 250 packets: they get lost"));
         assert!(told(Some(250), 250, 0).contains("our keys do not open"));
         assert!(told(Some(250), 9, 250).contains("250 packets came in a format"));
+    }
+
+    #[test]
+    fn sound_that_stopped_is_told_with_what_came_instead() {
+        let told = |they_sent, unopened, unknown| {
+            media_stopped(Duration::from_secs(5), NoMedia { they_sent, unopened, unknown })
+        };
+        assert!(told(None, 0, 0).starts_with("no sound from the other side for 5 s: it is there"));
+        assert!(told(Some(250), 0, 0).ends_with("has sent 250 more packets: they get lost"));
+        assert!(told(Some(250), 9, 0).contains("9 packets came that our keys do not open"));
+        assert!(told(Some(250), 9, 8).contains("8 packets came in a format"));
     }
 
     #[test]

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_a_stranger_sent_cannot_begin_an_event_of_its_own() {
-        let event = Event::Warning { text: "a\n\ndata: {\"event\":\"ended\"}\r\n".into() };
+        let event = Event::warning("a\n\ndata: {\"event\":\"ended\"}\r\n");
         let message = message(Instant::ZERO, "AAAA", &event);
         assert_eq!(message.matches(['\n', '\r']).count(), 2, "{message}");
         assert!(message.ends_with("\n\n"));

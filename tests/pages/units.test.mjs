@@ -6,7 +6,7 @@ import { test } from "node:test";
 const { answerToRestart, directionOf, fragmentOf } = await import("../../web/sdp.js");
 const { Unheard, placeAmongTabs, readEvents } = await import("../../web/events.js");
 const { Trickle } = await import("../../web/trickle.js");
-const { figuresOf } = await import("../../web/figures.js");
+const { Quiet, figuresOf } = await import("../../web/figures.js");
 const words = await import("../../web/words.js");
 
 const sdp = (...lines) => lines.map((line) => `${line}\r\n`).join("");
@@ -167,6 +167,18 @@ test("figures are those of the last second", () => {
   assert.equal(figuresOf(report(), null), null);
 });
 
+test("quiet is where packets stop for six seconds though they should come", () => {
+  const quiet = new Quiet();
+  const at = (seconds, packets, expected = true) => quiet.is(packets, 1_000 * seconds, expected);
+  assert.deepEqual([0, 1, 6].map((second) => at(second, 50)), [false, false, true]);
+  assert.equal(at(7, 51), false);
+  assert.equal(at(12.9, 51), false);
+  assert.equal(at(13, 51), true);
+  assert.equal(at(14, 51, false), false, "on hold");
+  assert.equal(at(19, 51), false);
+  assert.equal(at(20, 51), true);
+});
+
 test("each refusal says what to do", () => {
   const { refusal } = words;
   const said = (status, problem, retryAfter, hadToken = false) => {
@@ -216,6 +228,11 @@ test("each end and each hold is told apart", () => {
   assert.match(held(true, true), /Here and there/);
   assert.match(held(false, false), /You are talking/);
   assert.match(words.wordsFor("connected", { muted: true })[0], /muted/);
+  assert.match(words.wordsFor("connected", { muted: true, unheard: true })[0], /muted/);
+  assert.match(words.wordsFor("connected", { unheard: true })[0], /does not hear you/);
+  assert.match(words.wordsFor("connected", { quiet: true, unheard: true })[0], /No sound comes/);
+  assert.match(words.wordsFor("interrupted", { quiet: true })[0], /Nothing arrives/);
+  assert.match(words.wordsFor("connected", { quiet: true, held: { there: true } })[0], /on hold/);
 });
 
 test("each trouble with the microphone is told apart", () => {

@@ -99,6 +99,12 @@ impl Agent {
         self.state
     }
 
+    /// Whether nothing speaks against the pair in use: its checks are answered.
+    #[must_use]
+    pub fn is_sure(&self) -> bool {
+        matches!(self.state, State::Connected | State::Completed) && !self.is_in_doubt()
+    }
+
     /// The nominated pair.
     #[must_use]
     pub fn selected(&self) -> Option<SelectedPair> {

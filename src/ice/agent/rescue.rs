@@ -120,6 +120,11 @@ impl Agent {
         }
     }
 
+    /// Whether something speaks against the pair in use.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.rescue.doubt.is_some()
+    }
+
     /// Runs whenever something happened or is due: doubt is weighed, the next probe leaves.
     pub(super) fn stand_by(&mut self) {
         if self.selected.is_none() {

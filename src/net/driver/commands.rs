@@ -63,7 +63,7 @@ impl Driver {
             Command::TakeBack(id, why, answer) => reply(answer, self.take_back(now, id, why)),
             Command::Warn(id, text) => {
                 if let Some(key) = self.calls.key(id) {
-                    self.tell(now, key, Event::Warning { text });
+                    self.tell(now, key, Event::warning(text));
                 }
             }
             Command::HangUp(id, by, answer) => reply(answer, self.hang_up(now, id, by)),

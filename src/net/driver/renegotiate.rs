@@ -136,7 +136,7 @@ impl Driver {
         self.drain(now, key);
         if needs_offer && !is_read {
             let text = "nobody tells the other side: its program reads no events of this call";
-            self.tell(now, key, Event::Warning { text: text.to_owned() });
+            self.tell(now, key, Event::warning(text));
         }
         self.offer_if_needed(now, key);
         Ok(if is_read && needs_offer { Offered::Told } else { Offered::Nobody })
@@ -155,7 +155,7 @@ impl Driver {
             TakeBack::GiveWay => peer.rollback(now).map_err(refusal)?,
             TakeBack::Refused(text) => {
                 peer.abandon_offer(now).map_err(refusal)?;
-                self.tell(now, key, Event::Warning { text });
+                self.tell(now, key, Event::warning(text));
             }
         }
         self.drain(now, key);

@@ -39,7 +39,7 @@ impl Driver {
         }
         *voice = Some(Box::new(made));
         for text in warnings {
-            self.tell(now, key, Event::Warning { text });
+            self.tell(now, key, Event::warning(text));
         }
         self.drain(now, key);
     }
@@ -69,7 +69,7 @@ impl Driver {
         keys.extend(self.calls.running());
         for key in keys.drain(..) {
             for text in &warnings {
-                self.tell(now, key, Event::Warning { text: text.clone() });
+                self.tell(now, key, Event::warning(text.clone()));
             }
             self.drain(now, key);
         }

@@ -1,17 +1,14 @@
 //! What was seen of a call that does not come about: the facts for `reason.rs`.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::time::Duration;
 
 use super::Peer;
 use super::phase::Phase;
 use crate::ice::{Agent, Candidate, Kind, SelectedPair};
-use crate::peer::event::Event;
+use crate::peer::absence::{Expected, Missing};
+use crate::peer::event::{Concern, Event};
 use crate::peer::reason::{self, Consent, NoMedia, NoPair, Place, Reason};
 use crate::time::Instant;
-
-/// So long after media could first come, silence is worth a word.
-const NOTHING_FOR: Duration = Duration::from_secs(5);
 
 impl Peer {
     /// Why no pair worked.
@@ -61,33 +58,31 @@ impl Peer {
         pair.map(|pair| pair_text(pair.local, pair.remote)).or_else(|| self.in_use.clone())
     }
 
-    /// Warns once if the call is connected, media is expected, and none has ever come.
+    /// Warns if the call is connected, and sound that is expected does not come.
     pub(super) fn check_silence(&mut self, now: Instant) {
-        let expects = self.phase == Phase::Connected
-            && self.left.is_none()
-            && !self.told.received
-            && self.negotiation.receives();
-        if !expects {
-            self.silent_since = None;
-            return;
-        }
-        let since = *self.silent_since.get_or_insert(now);
-        if self.told.silence || now < since + NOTHING_FOR {
-            return;
-        }
-        self.told.silence = true;
         let dropped = self.dropped();
         let facts = NoMedia {
             they_sent: self.reports.they_sent,
             unopened: dropped.forged,
             unknown: dropped.unknown_format + dropped.other_section,
         };
-        self.events.push_back(Event::Warning { text: reason::no_media(NOTHING_FOR, facts) });
+        let text = match self.absence.check(now, self.expected(), facts) {
+            Some(Missing::Ever(waited, facts)) => reason::no_media(waited, facts),
+            Some(Missing::Now(silent, facts)) => reason::media_stopped(silent, facts),
+            None => return,
+        };
+        self.events.push_back(Event::Warning { text, about: Some(Concern::Silence) });
     }
 
-    /// When [`Self::check_silence`] may have something to say.
-    pub(super) fn silence_due(&self) -> Option<Instant> {
-        self.silent_since.filter(|_| !self.told.silence).map(|since| since + NOTHING_FOR)
+    fn expected(&self) -> Expected {
+        let agent = self.transport.as_ref().map(|transport| &transport.agent);
+        let expects = self.phase == Phase::Connected && self.left.is_none();
+        match agent.filter(|_| expects && self.negotiation.receives()) {
+            None => Expected::Nothing,
+            Some(agent) if !agent.is_sure() => Expected::Doubtful,
+            Some(_) if self.config.opus.dtx => Expected::First,
+            Some(_) => Expected::Sound,
+        }
     }
 }
 

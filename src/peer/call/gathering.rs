@@ -56,7 +56,7 @@ impl Peer {
 
     pub(super) fn server_unreachable(&mut self, now: Instant, place: usize, why: &str) {
         if let Some(text) = self.servers.unreachable(now, place, why) {
-            self.events.push_back(Event::Warning { text });
+            self.events.push_back(Event::warning(text));
         }
     }
 
@@ -69,14 +69,14 @@ impl Peer {
 
     pub(super) fn server_silent(&mut self, addr: SocketAddr) {
         let text = self.servers.silent(addr);
-        self.events.push_back(Event::Warning { text });
+        self.events.push_back(Event::warning(text));
     }
 
     pub(super) fn relay_ended(&mut self, path: PathId, ended: RelayEnd) {
         self.chores.push_back(Chore::Close(path));
         match self.servers.ended(path, ended) {
             Next::Open { server, addr } => self.chores.push_back(Chore::Open { server, addr }),
-            Next::Warn(text) => self.events.push_back(Event::Warning { text }),
+            Next::Warn(text) => self.events.push_back(Event::warning(text)),
             Next::Nothing => {}
         }
     }

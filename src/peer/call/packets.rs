@@ -7,7 +7,7 @@ use crate::audio::Frame;
 use crate::ice::{self, Arrival, PathId};
 use crate::peer::config::{Microphone, Sending};
 use crate::peer::demux::{self, Protocol};
-use crate::peer::event::MediaFirst;
+use crate::peer::event::{Event, MediaFirst};
 use crate::peer::interface::Dropped;
 use crate::peer::receive::Heard;
 use crate::peer::report::{Leave, Presence};
@@ -108,6 +108,9 @@ impl Peer {
         let Some(heard) = self.receiver.receive(now, packet) else { return };
         if self.config.sending == Sending::Reflect {
             self.reflect(now, &heard);
+        }
+        if let Some(missing) = self.absence.heard(now) {
+            self.events.push_back(Event::Heard { after_ms: missing.as_secs_f64() * 1e3 });
         }
         if !self.told.received {
             self.told.received = true;

@@ -162,7 +162,7 @@ impl Peer {
             let text = format!(
                 "the other side did not answer our new offer within {seconds} s; the call goes on"
             );
-            self.events.push_back(Event::Warning { text });
+            self.events.push_back(Event::warning(text));
         }
     }
 
