@@ -51,6 +51,7 @@ mod server;
 mod session;
 mod standby;
 mod state;
+pub mod stream;
 
 pub use agent::{Agent, Arrival};
 pub use candidate::{COMPONENT, Candidate, Kind, PathId, TcpType, Transport, priority};

@@ -23,6 +23,7 @@ pub mod http_client;
 pub mod http_server;
 pub mod impair;
 pub mod interfaces;
+pub mod message_stream;
 pub mod probe;
 pub mod relay_stream;
 pub mod secret;

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
-use super::relay_stream::{self, RelayStream, Taken};
+use super::message_stream::{MessageStream, Taken};
+use super::relay_stream;
 use super::world::{self, World};
 use crate::ice::{Server, ServerTransport};
 use crate::stun::behaviour::{Input, Output, Probe, Socket, Verdict};
@@ -155,7 +156,7 @@ fn why(end: &turn::Ended) -> String {
 /// What lies between us and a TURN server.
 enum Link {
     Udp(UdpSocket),
-    Stream(RelayStream),
+    Stream(MessageStream),
 }
 
 impl Link {

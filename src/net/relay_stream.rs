@@ -1,62 +1,14 @@
-//! A TURN server behind a stream: TCP, or TLS on it.
-//!
-//! ```text
-//! messages out --> a queue of 64 KiB --> the stream      more than that: dropped, for late sound is no sound
-//! the stream --> turn::stream::Messages --> whole messages
-//! ```
-//! Whoever polls it writes what is queued and reads what has come; nothing here waits. The connection itself
-//! is made by [`connect`], which may take as long as the network does.
+//! A connection to a TURN server: TCP, or TLS on it. It may take as long as the network does.
 //!
 //! Comes from `driver::servers`; goes to `driver::relays`.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream};
-
 use crate::ice::ServerTransport;
+use crate::net::message_stream::{self, Framing, MessageStream};
 use crate::net::tls::client::TlsClient;
-use crate::turn::stream::Messages;
 
-/// What carries it.
-trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
-
-/// A connected stream to a TURN server.
-pub struct RelayStream {
-    stream: Box<dyn Duplex>,
-    messages: Messages,
-    queue: Vec<u8>,
-    state: State,
-    /// Messages that found the queue full.
-    pub dropped: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Open,
-    /// It broke, and nobody was told yet.
-    Broken,
-    Told,
-}
-
-/// What comes next out of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// A message of this length, in the caller's buffer.
-    Message(usize),
-    /// Nothing yet.
-    Nothing,
-    /// The stream broke; said once.
-    Broken,
-}
-
-/// Bytes that may wait for the network: a second of several calls' sound.
-const QUEUE: usize = 64 << 10;
 /// How long a connection may take, TLS included.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -70,7 +22,7 @@ pub async fn connect(
     addr: SocketAddr,
     from: Option<IpAddr>,
     transport: ServerTransport,
-) -> Result<RelayStream, String> {
+) -> Result<MessageStream, String> {
     let connected = tokio::time::timeout(PATIENCE, open(host, addr, from, transport)).await;
     connected.unwrap_or_else(|_| Err("the connection takes too long".to_owned()))
 }
@@ -80,162 +32,14 @@ async fn open(
     addr: SocketAddr,
     from: Option<IpAddr>,
     transport: ServerTransport,
-) -> Result<RelayStream, String> {
-    let stream = tcp(addr, from).await.map_err(|error| format!("no connection: {error}"))?;
+) -> Result<MessageStream, String> {
+    let stream = message_stream::connect(addr, from)
+        .await
+        .map_err(|error| format!("no connection: {error}"))?;
     if transport != ServerTransport::Tls {
-        return Ok(RelayStream::new(stream));
+        return Ok(MessageStream::new(stream, Framing::Turn));
     }
     let client = TlsClient::new().map_err(|error| error.to_string())?;
     let stream = client.connect(host, stream).await.map_err(|error| error.to_string())?;
-    Ok(RelayStream::new(stream))
-}
-
-async fn tcp(addr: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(ip) = from {
-        socket.bind(SocketAddr::new(ip, 0))?;
-    }
-    let stream = socket.connect(addr).await?;
-    stream.set_nodelay(true)?; // a packet of sound waits for no other
-    Ok(stream)
-}
-
-impl RelayStream {
-    fn new(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
-        Self {
-            stream: Box::new(stream),
-            messages: Messages::default(),
-            queue: Vec::new(),
-            state: State::Open,
-            dropped: 0,
-        }
-    }
-
-    /// Queues a message, unless too much waits already. It leaves with the next poll.
-    pub fn send(&mut self, message: &[u8]) {
-        if self.queue.len() + message.len() > QUEUE {
-            self.dropped += 1;
-        } else {
-            self.queue.extend_from_slice(message);
-        }
-    }
-
-    /// Writes what is queued, and reads what has come. Ready when [`Self::take`] may have something.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.flush(cx);
-        if self.state != State::Open {
-            return if self.state == State::Broken { Poll::Ready(()) } else { Poll::Pending };
-        }
-        let mut bytes = [0; 16 << 10];
-        let mut buffer = ReadBuf::new(&mut bytes);
-        match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                if !self.messages.push(buffer.filled()) {
-                    self.state = State::Broken;
-                }
-            }
-            Poll::Ready(_) => self.state = State::Broken,
-        }
-        Poll::Ready(())
-    }
-
-    /// The next message, copied into `buffer`.
-    pub fn take(&mut self, buffer: &mut [u8]) -> Taken {
-        match self.messages.next_message() {
-            Ok(Some(message)) => {
-                let Some(room) = buffer.get_mut(..message.len()) else { return Taken::Nothing };
-                room.copy_from_slice(message);
-                return Taken::Message(message.len());
-            }
-            Ok(None) => {}
-            Err(_out_of_step) if self.state == State::Open => self.state = State::Broken,
-            Err(_) => {}
-        }
-        if self.state == State::Broken {
-            self.state = State::Told;
-            return Taken::Broken;
-        }
-        Taken::Nothing
-    }
-
-    /// Writes as much as the system takes at once: the last messages before the end.
-    pub fn flush_now(&mut self) {
-        self.flush(&mut Context::from_waker(Waker::noop()));
-    }
-
-    fn flush(&mut self, cx: &mut Context<'_>) {
-        while !self.queue.is_empty() && self.state == State::Open {
-            match Pin::new(&mut self.stream).poll_write(cx, &self.queue) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(written)) if written > 0 => {
-                    self.queue.drain(..written.min(self.queue.len()));
-                }
-                Poll::Ready(_) => self.state = State::Broken,
-            }
-        }
-        if let Poll::Ready(Err(_)) = Pin::new(&mut self.stream).poll_flush(cx) {
-            self.state = if self.state == State::Open { State::Broken } else { self.state };
-        }
-    }
-}
-
-impl std::fmt::Debug for RelayStream {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "RelayStream({:?}, {} bytes queued)", self.state, self.queue.len())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::future::poll_fn;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    async fn readable(stream: &mut RelayStream) {
-        poll_fn(|cx| stream.poll(cx)).await;
-    }
-
-    #[tokio::test]
-    async fn messages_pass_both_ways_and_the_end_is_told_once() {
-        let (ours, mut theirs) = tokio::io::duplex(1_024);
-        let mut stream = RelayStream::new(ours);
-        let mut buffer = [0; 100];
-        theirs.write_all(b"\x40\x00\x00\x02hi\0\0\x40\x00\x00\x00\x40").await.unwrap();
-        readable(&mut stream).await;
-        assert_eq!(stream.take(&mut buffer), Taken::Message(6));
-        assert_eq!(buffer[..6], *b"\x40\x00\x00\x02hi");
-        assert_eq!(stream.take(&mut buffer), Taken::Message(4));
-        assert_eq!(stream.take(&mut buffer), Taken::Nothing, "half of one");
-        stream.send(b"\x40\x00\x00\x02yo\0\0");
-        stream.flush_now();
-        let mut got = [0; 8];
-        theirs.read_exact(&mut got).await.unwrap();
-        assert_eq!(&got, b"\x40\x00\x00\x02yo\0\0");
-        drop(theirs);
-        readable(&mut stream).await;
-        assert_eq!(stream.take(&mut buffer), Taken::Broken);
-        assert_eq!(stream.take(&mut buffer), Taken::Nothing);
-    }
-
-    #[tokio::test]
-    async fn what_a_blocked_stream_does_not_take_is_dropped() {
-        let (ours, theirs) = tokio::io::duplex(16);
-        let mut stream = RelayStream::new(ours);
-        for _ in 0..1_000 {
-            stream.send(&[0x40; 100]);
-            stream.flush_now();
-        }
-        assert!(stream.queue.len() <= QUEUE && stream.dropped > 300, "{stream:?}");
-        drop(theirs);
-    }
-
-    #[tokio::test]
-    async fn a_server_that_speaks_something_else_is_left() {
-        let (ours, mut theirs) = tokio::io::duplex(1_024);
-        let mut stream = RelayStream::new(ours);
-        theirs.write_all(&[0x80, 1, 2, 3]).await.unwrap();
-        readable(&mut stream).await;
-        assert_eq!(stream.take(&mut [0; 100]), Taken::Broken);
-    }
+    Ok(MessageStream::new(stream, Framing::Turn))
 }

@@ -8,60 +8,29 @@
 //! Comes from `net`, which owns the connection; whole messages go to [`super::Client::receive`].
 
 use crate::stun::header::HEADER_LEN;
-
-/// Bytes that have come, and of which messages are taken.
-#[derive(Debug, Default)]
-pub struct Messages {
-    bytes: Vec<u8>,
-    /// Those before were taken.
-    taken: usize,
-}
-
-/// The stream carries something else than TURN, or is out of step: close it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stream carries something else than STUN and ChannelData")]
-pub struct OutOfStep;
+use crate::wire::{Extent, Messages, OutOfStep};
 
 /// The longest message: a STUN header, and as much as its length field counts.
 const LONGEST: usize = HEADER_LEN + 0xffff;
 
-impl Messages {
-    /// These bytes have come. Says whether there was room: take messages in between, and there is.
-    pub fn push(&mut self, bytes: &[u8]) -> bool {
-        self.bytes.drain(..self.taken);
-        self.taken = 0;
-        let fits = self.bytes.len() + bytes.len() <= 2 * LONGEST;
-        if fits {
-            self.bytes.extend_from_slice(bytes);
-        }
-        fits
-    }
-
-    /// The next whole message; `None` if more has to come first.
-    ///
-    /// # Errors
-    /// The stream is of no use any more.
-    pub fn next_message(&mut self) -> Result<Option<&mut [u8]>, OutOfStep> {
-        let rest = self.bytes.get(self.taken..).unwrap_or_default();
-        let Some((length, padded)) = lengths(rest)? else { return Ok(None) };
-        if rest.len() < padded {
-            return Ok(None);
-        }
-        let begin = self.taken;
-        self.taken += padded;
-        Ok(self.bytes.get_mut(begin..begin + length))
-    }
+/// What comes by a stream that has just begun.
+#[must_use]
+pub const fn messages() -> Messages {
+    Messages::new(extent, LONGEST)
 }
 
-/// Length of the message that `bytes` begins with, without padding and with it.
-fn lengths(bytes: &[u8]) -> Result<Option<(usize, usize)>, OutOfStep> {
+/// Where the message lies that `bytes` begin with.
+fn extent(bytes: &[u8]) -> Result<Option<Extent>, OutOfStep> {
     let Some([first, _, l0, l1]) = bytes.first_chunk::<4>() else { return Ok(None) };
     let counted = usize::from(u16::from_be_bytes([*l0, *l1]));
     match first >> 6 {
-        0 if counted % 4 == 0 => Ok(Some((HEADER_LEN + counted, HEADER_LEN + counted))),
+        0 if counted % 4 == 0 => {
+            let length = HEADER_LEN + counted;
+            Ok(Some(Extent { skip: 0, length, whole: length }))
+        }
         1 => {
             let length = super::channel::HEADER_LEN + counted;
-            Ok(Some((length, length.next_multiple_of(4))))
+            Ok(Some(Extent { skip: 0, length, whole: length.next_multiple_of(4) }))
         }
         _ => Err(OutOfStep),
     }
@@ -73,7 +42,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn taken(stream: &[u8], piece: usize) -> Result<Vec<Vec<u8>>, OutOfStep> {
-        let mut messages = Messages::default();
+        let mut messages = messages();
         let mut taken = Vec::new();
         for piece in stream.chunks(piece.max(1)) {
             assert!(messages.push(piece));
@@ -111,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_promises_much_takes_no_more_than_that() {
-        let mut messages = Messages::default();
+        let mut messages = messages();
         messages.push(&[0x40, 0, 0xff, 0xff]);
         let pushed = (0..1_000).filter(|_| messages.push(&[0; 1_000])).count();
         assert_eq!(pushed, 131);

@@ -6,13 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
 
-use crate::net::relay_stream::{RelayStream, Taken};
+use crate::net::message_stream::{MessageStream, Taken};
 
 /// One of them, of one call.
 #[derive(Debug)]
 pub(super) enum Link {
     Socket(tokio::net::UdpSocket),
-    Stream(Box<RelayStream>),
+    Stream(Box<MessageStream>),
 }
 
 /// A socket to this server from an address of ours.

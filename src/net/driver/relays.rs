@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use crate::ice::PathId;
 use crate::net::driver::calls::CallKey;
 use crate::net::driver::relay_link::Link;
-use crate::net::relay_stream::{RelayStream, Taken};
+use crate::net::message_stream::{MessageStream, Taken};
 use crate::net::udp::Received;
 
 /// All of them.
@@ -54,7 +54,7 @@ impl Relays {
         &mut self,
         owner: CallKey,
         server: SocketAddr,
-        stream: RelayStream,
+        stream: MessageStream,
     ) -> PathId {
         self.add(owner, server, Link::Stream(Box::new(stream)))
     }

@@ -14,7 +14,8 @@ use crate::ice::{self, Purpose, Server, ServerTransport};
 use crate::net::driver::calls::{Call, CallKey, Progress, Waiting};
 use crate::net::driver::handle::{Answer, Bell, Command};
 use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal, relay_link};
-use crate::net::relay_stream::{self, RelayStream};
+use crate::net::message_stream::MessageStream;
+use crate::net::relay_stream;
 use crate::peer::event::{End, Event};
 use crate::peer::{Input, Peer};
 use crate::sdp::Description;
@@ -35,7 +36,7 @@ pub(super) enum Contact {
     /// Its addresses are known, and no more is needed for UDP.
     Addresses(Vec<SocketAddr>),
     /// It took our connection.
-    Stream(SocketAddr, Box<RelayStream>),
+    Stream(SocketAddr, Box<MessageStream>),
 }
 
 impl Driver {
