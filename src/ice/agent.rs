@@ -11,6 +11,7 @@
 //! - `agent/response.rs`: an answer comes in: whose, is it genuine, what does it prove.
 //! - `agent/advance.rs`: what is due now: repetitions, the next check, the choice, consent, the state.
 //! - `agent/gathering.rs`: servers: reflexive and relayed candidates, and what goes by a relay.
+//! - `agent/gone.rs`: a socket or a connection is no more.
 //! - `agent/rescue.rs`: another pair takes the place of the one in use, when that has died.
 //! - `agent/report.rs`: what can be asked of the agent.
 //!
@@ -18,6 +19,7 @@
 
 mod advance;
 mod gathering;
+mod gone;
 mod remote;
 mod report;
 mod request;
@@ -169,12 +171,18 @@ impl Agent {
                 self.on_datagram(path, canonical(from), bytes);
             }
             Input::Timer => {}
-            Input::LocalCandidate { .. } if self.config.policy == Policy::Relay => {}
+            Input::LocalCandidate { .. } | Input::LocalTcpCandidate { .. }
+                if self.config.policy == Policy::Relay => {}
             Input::LocalCandidate { path, addr } => {
                 self.on_local_candidate(path, canonical(addr));
                 self.add_public_addresses(path);
                 self.ask_servers();
             }
+            Input::LocalTcpCandidate { path, addr, tcp_type } => {
+                self.on_local_tcp_candidate(path, canonical(addr), tcp_type);
+                self.add_public_addresses(path);
+            }
+            Input::StreamGone { path, to } => self.on_stream_gone(path, canonical(to)),
             Input::StunServer(server) => self.on_stun_server(server),
             Input::RelaySocket(socket) => self.on_relay_socket(socket),
             Input::RelayDisconnected(path) => self.gatherer.forget(self.now, path),

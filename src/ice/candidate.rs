@@ -8,6 +8,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::checklist::Cause;
+
 /// One socket or stream of ours. Numbers are given by the layer above and mean nothing here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathId(pub u32);
@@ -59,6 +61,22 @@ pub enum Transport {
     Tcp,
 }
 
+impl Transport {
+    /// What [`Kind::type_preference`] is for this transport. Sound by TCP waits for what was lost, so each
+    /// kind by TCP is below every direct one by UDP (RFC 6544 section 4.2); but above a relay, whose server
+    /// costs more and is further away. The numbers are those of browsers.
+    #[must_use]
+    pub const fn type_preference(self, kind: Kind) -> u8 {
+        match (self, kind) {
+            (Self::Udp, kind) => kind.type_preference(),
+            (Self::Tcp, Kind::Host) => 90,
+            (Self::Tcp, Kind::PeerReflexive) => 80,
+            (Self::Tcp, Kind::ServerReflexive) => 70,
+            (Self::Tcp, Kind::Relayed) => 0,
+        }
+    }
+}
+
 /// Who opens the stream of a TCP candidate (RFC 6544 section 4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TcpType {
@@ -69,6 +87,25 @@ pub enum TcpType {
     /// Both connect at once.
     SimultaneousOpen,
 }
+
+impl TcpType {
+    /// The local preference of a host candidate of this type, of which `other` tells it from others: 3 bits
+    /// and 13 bits (RFC 6544 section 4.2). Who connects passes more firewalls than who listens.
+    pub(super) const fn local_preference(self, other: u16) -> u16 {
+        let direction = match self {
+            Self::Active => 6,
+            Self::Passive => 4,
+            Self::SimultaneousOpen => 2,
+        };
+        (direction << OTHER_BITS) + (other & ((1 << OTHER_BITS) - 1))
+    }
+}
+
+/// How much of a local preference tells TCP candidates of one type apart.
+const OTHER_BITS: u32 = 13;
+
+/// "discard", which TCP active candidates carry (RFC 6544 section 4.5): nobody listens there.
+pub(super) const DISCARD: u16 = 9;
 
 /// RTP with RTCP on the same port (RFC 5761): the only component there is here.
 pub const COMPONENT: u16 = 1;
@@ -111,8 +148,8 @@ pub const fn priority(type_preference: u8, local_preference: u16, component: u16
 
 /// What the local preference of a priority was, whatever its type.
 #[must_use]
-pub(super) const fn with_type(priority: u32, kind: Kind) -> u32 {
-    (priority & 0x00ff_ffff) | ((kind.type_preference() as u32) << 24)
+pub(super) const fn with_type(priority: u32, transport: Transport, kind: Kind) -> u32 {
+    (priority & 0x00ff_ffff) | ((transport.type_preference(kind) as u32) << 24)
 }
 
 /// A candidate of ours: with the socket that it is reached through.
@@ -137,7 +174,7 @@ impl Local {
     /// What checks carry as PRIORITY: this base, if the other side should see it as a new address
     /// (RFC 8445 section 7.1.1).
     pub(super) fn reflexive_priority(&self) -> u32 {
-        with_type(self.candidate.priority, Kind::PeerReflexive)
+        with_type(self.candidate.priority, self.candidate.transport, Kind::PeerReflexive)
     }
 }
 
@@ -145,13 +182,21 @@ impl Local {
 #[derive(Debug, Default)]
 pub(super) struct Foundations(Vec<Origin>);
 
-/// What candidates of one foundation have in common. All of ours are UDP, so that is no part of it.
+/// What candidates of one foundation have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) kind: Kind,
     pub(super) base: IpAddr,
     /// The server that it was learnt from.
     pub(super) server: Option<IpAddr>,
+    /// Of those by TCP.
+    pub(super) tcp_type: Option<TcpType>,
+}
+
+impl Origin {
+    pub(super) const fn transport(&self) -> Transport {
+        if self.tcp_type.is_some() { Transport::Tcp } else { Transport::Udp }
+    }
 }
 
 impl Foundations {
@@ -185,6 +230,12 @@ impl Preferences {
         *given = given.saturating_add(1);
         preference
     }
+
+    /// The same for candidates by TCP, which have fewer bits to themselves.
+    pub(super) fn next_tcp(&mut self, ip: IpAddr, tcp_type: TcpType) -> u16 {
+        let others = (1 << OTHER_BITS) - 1;
+        tcp_type.local_preference(self.next(ip).saturating_sub(u16::MAX - others))
+    }
 }
 
 /// The address as candidates have it: without the scope and flow that only this machine knows. A
@@ -203,10 +254,24 @@ pub(super) fn can_pair(local: IpAddr, remote: IpAddr) -> bool {
     }
 }
 
+/// Whether a check can make its way: datagrams to datagrams, and who connects to who listens. A listener
+/// has no pair before somebody has connected, for nothing can be sent until then (RFC 6544 section 6.2).
+pub(super) const fn can_carry(
+    ours: Option<TcpType>,
+    theirs: Option<TcpType>,
+    cause: Cause,
+) -> bool {
+    use TcpType::{Active, Passive};
+    matches!(
+        (ours, theirs, cause),
+        (None, None, _)
+            | (Some(Active), Some(Passive), _)
+            | (Some(Passive), Some(Active), Cause::Checked)
+    )
+}
+
 /// Whether anything can be sent there: a port, and an address that is one machine's.
 pub(super) fn is_reachable(addr: SocketAddr) -> bool {
-    /// "discard", which TCP active candidates carry (RFC 6544 section 4.5): nobody listens there.
-    const DISCARD: u16 = 9;
     let one_machine = !addr.ip().is_unspecified()
         && !addr.ip().is_multicast()
         && addr.ip() != IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
@@ -232,7 +297,9 @@ mod tests {
     fn a_check_is_announced_as_peer_reflexive() {
         // rfc8445-7.1.1-1
         let host = priority(126, 65_535, 1);
-        assert_eq!(with_type(host, Kind::PeerReflexive), priority(110, 65_535, 1));
+        let seen = |host, transport| with_type(host, transport, Kind::PeerReflexive);
+        assert_eq!(seen(host, Transport::Udp), priority(110, 65_535, 1));
+        assert_eq!(seen(priority(90, 57_343, 1), Transport::Tcp), priority(80, 57_343, 1));
     }
 
     #[test]
@@ -255,7 +322,8 @@ mod tests {
         // rfc8445-5.1.1.3-1
         let mut foundations = Foundations::default();
         let mut of = |kind, base, server: Option<&str>| {
-            foundations.of(Origin { kind, base: ip(base), server: server.map(ip) })
+            let origin = Origin { kind, base: ip(base), server: server.map(ip), tcp_type: None };
+            foundations.of(origin)
         };
         let first = of(Kind::Host, "192.0.2.1", None);
         assert_eq!(of(Kind::Host, "192.0.2.1", None), first);
@@ -264,6 +332,37 @@ mod tests {
         let reflexive = of(Kind::ServerReflexive, "192.0.2.1", Some("203.0.113.1"));
         assert_ne!(of(Kind::ServerReflexive, "192.0.2.1", Some("203.0.113.2")), reflexive);
         assert_eq!(of(Kind::ServerReflexive, "192.0.2.1", Some("203.0.113.1")), reflexive);
+    }
+
+    #[test]
+    fn each_kind_by_tcp_ranks_below_every_direct_one_by_udp_and_above_a_relay() {
+        let direct = [Kind::Host, Kind::PeerReflexive, Kind::ServerReflexive];
+        for kind in direct {
+            let by_tcp = Transport::Tcp.type_preference(kind);
+            assert!(direct.iter().all(|udp| by_tcp < udp.type_preference()), "{kind:?}");
+            assert!(by_tcp > Kind::Relayed.type_preference(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn tcp_preferences_have_the_direction_on_top_and_are_given_once() {
+        let mut preferences = Preferences::default();
+        let mut of = |tcp_type| preferences.next_tcp(ip("192.0.2.1"), tcp_type);
+        assert_eq!(of(TcpType::Active), (6 << 13) + 8_191);
+        assert_eq!(of(TcpType::Active), (6 << 13) + 8_189);
+        assert_eq!(of(TcpType::Passive), (4 << 13) + 8_187);
+    }
+
+    #[test]
+    fn who_connects_is_paired_with_who_listens() {
+        use TcpType::{Active, Passive, SimultaneousOpen};
+        let types = [None, Some(Active), Some(Passive), Some(SimultaneousOpen)];
+        let all = types.iter().flat_map(|ours| types.map(|theirs| (*ours, theirs)));
+        let (paired, others): (Vec<_>, Vec<_>) =
+            all.partition(|(ours, theirs)| can_carry(*ours, *theirs, Cause::Paired));
+        assert_eq!(paired, [(None, None), (Some(Active), Some(Passive))]);
+        let checked = others.into_iter().filter(|(a, b)| can_carry(*a, *b, Cause::Checked));
+        assert_eq!(checked.collect::<Vec<_>>(), [(Some(Passive), Some(Active))]);
     }
 
     #[test]

@@ -8,8 +8,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::candidate::{
-    COMPONENT, Candidate, Foundations, Kind, Local, Origin, PathId, Preferences, Transport,
-    is_reachable, priority, with_type,
+    COMPONENT, Candidate, DISCARD, Foundations, Kind, Local, Origin, PathId, Preferences, TcpType,
+    Transport, is_reachable, priority, with_type,
 };
 use super::pair::{LocalId, RemoteId};
 use super::server::ServerTransport;
@@ -27,6 +27,7 @@ pub(super) struct Locals {
     next_id: usize,
     foundations: Foundations,
     preferences: Preferences,
+    tcp_preferences: Preferences,
     /// Of relays over UDP, TCP and TLS.
     relay_preferences: [Preferences; 3],
 }
@@ -54,31 +55,67 @@ impl Locals {
 
     /// A bound socket; `None` if its address is a candidate already or can't be one.
     pub(super) fn add_host(&mut self, path: PathId, addr: SocketAddr) -> Option<LocalId> {
-        let known =
-            self.iter().any(|(_, local)| local.candidate.addr == addr || local.path == path);
+        let known = self.at(addr, None).is_some() || self.iter().any(|(_, it)| it.path == path);
         if known || addr.ip().is_unspecified() || addr.ip().is_multicast() {
             return None;
         }
         let local_preference = self.preferences.next(addr.ip());
         let priority = priority(Kind::Host.type_preference(), local_preference, COMPONENT);
-        let origin = Origin { kind: Kind::Host, base: addr.ip(), server: None };
+        let origin = Origin { kind: Kind::Host, base: addr.ip(), server: None, tcp_type: None };
         Some(self.push(origin, path, (addr, addr), None, priority))
+    }
+
+    /// An address of ours where we listen for connections, or from which we connect; `None` if it is a
+    /// candidate already or can't be one.
+    pub(super) fn add_tcp_host(
+        &mut self,
+        path: PathId,
+        mut addr: SocketAddr,
+        tcp_type: TcpType,
+    ) -> Option<LocalId> {
+        if tcp_type == TcpType::Active {
+            addr.set_port(DISCARD); // each connection has a port of its own
+        }
+        let known = self.at(addr, Some(tcp_type)).is_some()
+            || self.iter().any(|(_, local)| local.path == path);
+        if known || addr.ip().is_unspecified() || addr.ip().is_multicast() {
+            return None;
+        }
+        let local_preference = self.tcp_preferences.next_tcp(addr.ip(), tcp_type);
+        let type_preference = Transport::Tcp.type_preference(Kind::Host);
+        let priority = priority(type_preference, local_preference, COMPONENT);
+        let tcp_type = Some(tcp_type);
+        let origin = Origin { kind: Kind::Host, base: addr.ip(), server: None, tcp_type };
+        Some(self.push(origin, path, (addr, addr), None, priority))
+    }
+
+    /// The place of the candidate with this address.
+    fn at(&self, addr: SocketAddr, tcp_type: Option<TcpType>) -> Option<usize> {
+        self.list.iter().position(|(_, local)| {
+            (local.candidate.addr, local.candidate.tcp_type) == (addr, tcp_type)
+        })
     }
 
     /// What the other side saw us as, through this base: one of our candidates, perhaps a new one
     /// (RFC 8445 section 7.2.5.3.1). `None` if there are too many.
-    pub(super) fn seen_as(&mut self, mapped: SocketAddr, base: LocalId) -> Option<LocalId> {
-        let base = self.get(base)?;
+    pub(super) fn seen_as(&mut self, mapped: SocketAddr, base_id: LocalId) -> Option<LocalId> {
+        let base = self.get(base_id)?;
         let (path, base_addr, priority) = (base.path, base.base, base.reflexive_priority());
-        let same = self.iter().find(|(_, local)| local.candidate.addr == mapped);
+        let tcp_type = base.candidate.tcp_type;
+        // A connection's own port says nothing: the address is what may have been translated.
+        if tcp_type == Some(TcpType::Active) && mapped.ip() == base_addr.ip() {
+            return Some(base_id);
+        }
+        let same = self.at(mapped, tcp_type).and_then(|place| self.list.get(place));
         if let Some((id, _)) = same {
-            return Some(id);
+            return Some(*id);
         }
         let is_reflexive = |local: &Local| local.candidate.kind == Kind::PeerReflexive;
         if self.iter().filter(|(_, local)| is_reflexive(local)).count() >= MAX_REFLEXIVE {
             return None;
         }
-        let origin = Origin { kind: Kind::PeerReflexive, base: base_addr.ip(), server: None };
+        let kind = Kind::PeerReflexive;
+        let origin = Origin { kind, base: base_addr.ip(), server: None, tcp_type };
         Some(self.push(origin, path, (mapped, base_addr), Some(base_addr), priority))
     }
 
@@ -98,8 +135,9 @@ impl Locals {
     ) -> Option<LocalId> {
         let base = self.get(base)?;
         let (path, base_addr) = (base.path, base.base);
-        let wanted = with_type(base.candidate.priority, Kind::ServerReflexive);
-        let same = self.list.iter().position(|(_, local)| local.candidate.addr == addr);
+        let (transport, tcp_type) = (base.candidate.transport, base.candidate.tcp_type);
+        let wanted = with_type(base.candidate.priority, transport, Kind::ServerReflexive);
+        let same = self.at(addr, tcp_type);
         let is_met = |place: usize| {
             self.list.get(place).is_some_and(|(_, local)| {
                 local.candidate.kind == Kind::PeerReflexive && local.base == base_addr
@@ -112,7 +150,8 @@ impl Locals {
         }
         let priority = self.unused(wanted);
         let server = Some(server);
-        let origin = Origin { kind: Kind::ServerReflexive, base: base_addr.ip(), server };
+        let kind = Kind::ServerReflexive;
+        let origin = Origin { kind, base: base_addr.ip(), server, tcp_type };
         if let Some((id, met)) = same.and_then(|place| self.list.get_mut(place)) {
             // A check had shown it before; now it gets its proper name.
             met.candidate.kind = origin.kind;
@@ -133,8 +172,7 @@ impl Locals {
         addr: SocketAddr,
         related: SocketAddr,
     ) -> Option<LocalId> {
-        let known = self.iter().any(|(_, local)| local.candidate.addr == addr);
-        if known || !is_reachable(addr) {
+        if self.at(addr, None).is_some() || !is_reachable(addr) {
             return None;
         }
         let [udp, tcp, tls] = &mut self.relay_preferences;
@@ -146,7 +184,8 @@ impl Locals {
         let local_preference = preferences.next(addr.ip()).saturating_sub(below);
         let wanted = priority(Kind::Relayed.type_preference(), local_preference, COMPONENT);
         let priority = self.unused(wanted);
-        let origin = Origin { kind: Kind::Relayed, base: addr.ip(), server: Some(server) };
+        let (kind, server) = (Kind::Relayed, Some(server));
+        let origin = Origin { kind, base: addr.ip(), server, tcp_type: None };
         Some(self.push(origin, path, (addr, addr), Some(related), priority))
     }
 
@@ -192,12 +231,12 @@ impl Locals {
         let candidate = Candidate {
             foundation,
             component: COMPONENT,
-            transport: Transport::Udp,
+            transport: origin.transport(),
             priority,
             addr,
             kind,
             related,
-            tcp_type: None,
+            tcp_type: origin.tcp_type,
             ufrag: None,
         };
         let id = LocalId(self.next_id);
@@ -241,15 +280,21 @@ impl Remotes {
         self.list.iter().map(|(id, candidate)| (*id, candidate))
     }
 
-    pub(super) fn at(&self, addr: SocketAddr) -> Option<RemoteId> {
-        self.iter().find(|(_, candidate)| candidate.addr == addr).map(|(id, _)| id)
+    /// The candidate with this address: UDP and TCP have ports of their own.
+    pub(super) fn at(&self, addr: SocketAddr, transport: Transport) -> Option<RemoteId> {
+        let is_at =
+            |candidate: &Candidate| (candidate.addr, candidate.transport) == (addr, transport);
+        self.iter().find(|(_, candidate)| is_at(candidate)).map(|(id, _)| id)
     }
 
     /// A candidate from signalling. One that was met as peer-reflexive before is now known by its
     /// real kind, priority and foundation: both sides then see the same priorities (RFC 8838 section
     /// 11). Of two with one address the higher priority stays (RFC 8445 section 5.1.3).
     pub(super) fn add(&mut self, new: Candidate) -> Added {
-        let known = self.list.iter_mut().find(|(_, known)| known.addr == new.addr);
+        let known = self
+            .list
+            .iter_mut()
+            .find(|(_, known)| (known.addr, known.transport) == (new.addr, new.transport));
         if let Some((id, known)) = known {
             let better = known.kind == Kind::PeerReflexive || new.priority > known.priority;
             if !better {
@@ -266,9 +311,15 @@ impl Remotes {
     }
 
     /// The source of a check: known, or a new peer-reflexive candidate (RFC 8445 section 7.3.1.3).
-    /// `None` if there are too many.
-    pub(super) fn met(&mut self, from: SocketAddr, priority: u32) -> Option<RemoteId> {
-        if let Some(id) = self.at(from) {
+    /// `None` if there are too many. Who has connected to us is always new: the port is that of the
+    /// connection, and no description has it.
+    pub(super) fn met(
+        &mut self,
+        from: SocketAddr,
+        transport: Transport,
+        priority: u32,
+    ) -> Option<RemoteId> {
+        if let Some(id) = self.at(from, transport) {
             return Some(id);
         }
         let is_reflexive = |candidate: &Candidate| candidate.kind == Kind::PeerReflexive;
@@ -280,20 +331,20 @@ impl Remotes {
         Some(self.push(Candidate {
             foundation,
             component: COMPONENT,
-            transport: Transport::Udp,
+            transport,
             priority,
             addr: from,
             kind: Kind::PeerReflexive,
             related: None,
-            tcp_type: None,
+            tcp_type: (transport == Transport::Tcp).then_some(TcpType::Active),
             ufrag: None,
         }))
     }
 
     /// Whether a genuine check came from an address that was not announced.
-    pub(super) fn has_met(&self, from: SocketAddr) -> bool {
-        let mut known = self.iter().map(|(_, candidate)| candidate);
-        known.any(|candidate| candidate.addr == from && candidate.foundation.starts_with('*'))
+    pub(super) fn has_met(&self, from: SocketAddr, transport: Transport) -> bool {
+        let known = self.at(from, transport).and_then(|id| self.get(id));
+        known.is_some_and(|candidate| candidate.foundation.starts_with('*'))
     }
 
     /// Gives all away: a new session. Their names stay used.
@@ -315,12 +366,19 @@ impl Remotes {
     }
 }
 
-/// Whether a remote candidate is of the sort that we check: UDP, our component, an address where
-/// somebody can be.
+/// Whether a remote candidate is of the sort that we check: one that takes what is sent to it, our
+/// component, an address where somebody can be.
 pub(super) fn is_usable(candidate: &Candidate) -> bool {
-    candidate.transport == Transport::Udp
-        && candidate.component == COMPONENT
-        && is_reachable(candidate.addr)
+    let takes_packets = matches!(
+        (candidate.transport, candidate.tcp_type),
+        (Transport::Udp, _) | (Transport::Tcp, Some(TcpType::Passive))
+    );
+    takes_packets && candidate.component == COMPONENT && is_reachable(candidate.addr)
+}
+
+/// Whether it is one that connects to us, and till then leads nowhere: its checks tell all there is to know.
+pub(super) fn comes_to_us(candidate: &Candidate) -> bool {
+    matches!(candidate.tcp_type, Some(TcpType::Active | TcpType::SimultaneousOpen))
 }
 
 /// The address that a remote candidate's packets start from, as far as we can know it.
@@ -334,7 +392,7 @@ pub(super) fn remote_base(candidate: &Candidate) -> IpAddr {
 
 /// The PRIORITY of a check that came without one: the least that a peer-reflexive candidate has.
 pub(super) const fn least_reflexive_priority() -> u32 {
-    with_type(priority(0, 0, COMPONENT), Kind::PeerReflexive)
+    with_type(priority(0, 0, COMPONENT), Transport::Tcp, Kind::PeerReflexive)
 }
 
 #[cfg(test)]
@@ -389,14 +447,15 @@ mod tests {
     fn an_address_met_by_its_check_is_known_by_its_own_line_later() {
         let mut remotes = Remotes::new(64);
         let addr = "198.51.100.7:6000";
-        let met = remotes.met(addr.parse().unwrap(), 1_862_270_975).unwrap();
+        let udp = Transport::Udp;
+        let met = remotes.met(addr.parse().unwrap(), udp, 1_862_270_975).unwrap();
         // rfc8445-7.3.1.3-1
         assert_eq!(remotes.get(met).unwrap().priority, 1_862_270_975);
         assert_eq!(remotes.get(met).unwrap().foundation, "*0");
         assert_eq!(remotes.add(host(addr, 2_130_706_431)), Added::Updated(met));
         assert_eq!(remotes.get(met).unwrap().kind, Kind::Host);
         assert_eq!(remotes.add(host(addr, 9)), Added::Redundant);
-        assert_eq!(remotes.met(addr.parse().unwrap(), 1), Some(met));
+        assert_eq!(remotes.met(addr.parse().unwrap(), udp, 1), Some(met));
     }
 
     #[test]
@@ -406,7 +465,7 @@ mod tests {
         let added: Vec<_> =
             (1..=3).map(|n| remotes.add(host(&addr(n).to_string(), n.into()))).collect();
         assert_eq!(added[2], Added::Surplus);
-        let met = (100..200).filter_map(|port| remotes.met(addr(port), 1)).count();
+        let met = (100..200).filter_map(|port| remotes.met(addr(port), Transport::Udp, 1)).count();
         assert_eq!(met, MAX_REFLEXIVE, "a flood of lines leaves room for checks");
     }
 
@@ -415,7 +474,13 @@ mod tests {
         // rfc6544-4.5-1, rfc8839-5.1-1
         let good = host("192.0.2.1:5000", 1);
         assert!(is_usable(&good));
-        assert!(!is_usable(&Candidate { transport: Transport::Tcp, ..good.clone() }));
+        let tcp = |tcp_type| Candidate {
+            transport: Transport::Tcp,
+            tcp_type: Some(tcp_type),
+            ..good.clone()
+        };
+        assert!(is_usable(&tcp(TcpType::Passive)));
+        assert!(!is_usable(&tcp(TcpType::Active)) && comes_to_us(&tcp(TcpType::Active)));
         assert!(!is_usable(&Candidate { component: 2, ..good.clone() }));
         assert!(!is_usable(&Candidate { addr: "192.0.2.1:9".parse().unwrap(), ..good }));
     }

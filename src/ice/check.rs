@@ -9,6 +9,9 @@
 //! repeated after every RTO, and fails at the same time as any other. Doubling would make one call in
 //! fifty wait for ten seconds where a fifth of all packets is lost.
 //!
+//! By TCP nothing is lost: a check is sent once, and fails at the same time as any other (RFC 8489 section
+//! 6.2.2).
+//!
 //! ```text
 //! sent      --RTO---------> sent       again, fewer than 7 times so far; the next RTO is double
 //! sent      --16 RTO------> timed out  after the 7th; the pair fails
@@ -20,15 +23,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::candidate::PathId;
-use super::interface::Role;
+use super::candidate::{PathId, Transport};
+use super::interface::{Config, Role};
 use super::nominate::Nomination;
 use super::pair::PairId;
 use crate::stun::TransactionId;
 use crate::time::Instant;
 
 /// Never less (RFC 8445 section 14.3).
-const SHORTEST_RTO: Duration = Duration::from_millis(500);
+pub(super) const SHORTEST_RTO: Duration = Duration::from_millis(500);
 /// Rc of RFC 8489 section 6.2.1.
 const SENDS: u32 = 7;
 /// Sends of a check that nominates: one each RTO, up to the moment of another's last send.
@@ -54,6 +57,7 @@ pub(super) struct Request {
     pub(super) session: u32,
     pub(super) path: PathId,
     pub(super) to: SocketAddr,
+    pub(super) transport: Transport,
     pub(super) role: Role,
     pub(super) tie_breaker: u64,
     pub(super) priority: u32,
@@ -115,16 +119,18 @@ impl Checks {
         {
             self.0.remove(oldest);
         }
-        self.0.push(Check {
+        let mut check = Check {
             request,
             pair,
             first_sent: now,
             sends: 1,
             last_sent: now,
             rto,
-            due: now + rto,
+            due: now,
             cancelled: false,
-        });
+        };
+        check.due = now + check.wait();
+        self.0.push(check);
     }
 
     /// The check with this id.
@@ -161,9 +167,9 @@ impl Checks {
         }
     }
 
-    /// Forgets those of a socket that is no more.
-    pub(super) fn forget_path(&mut self, path: PathId) {
-        self.0.retain(|check| check.request.path != path);
+    /// Forgets those by ways that are no more.
+    pub(super) fn forget(&mut self, is_gone: impl Fn(PathId, SocketAddr) -> bool) {
+        self.0.retain(|check| !is_gone(check.request.path, check.request.to));
     }
 
     /// Forgets all.
@@ -194,9 +200,10 @@ impl Checks {
 impl Check {
     /// How often it is sent before it fails.
     fn most(&self) -> u32 {
-        match self.request.use_candidate {
-            UseCandidate::Yes => NOMINATING_SENDS,
-            UseCandidate::No => SENDS,
+        match (self.request.transport, self.request.use_candidate) {
+            (Transport::Tcp, _) => 1,
+            (Transport::Udp, UseCandidate::Yes) => NOMINATING_SENDS,
+            (Transport::Udp, UseCandidate::No) => SENDS,
         }
     }
 
@@ -211,7 +218,10 @@ impl Check {
 
     /// How long after the latest send.
     fn wait(&self) -> Duration {
-        self.rto.saturating_mul(self.turns(self.sends))
+        match self.request.transport {
+            Transport::Udp => self.rto.saturating_mul(self.turns(self.sends)),
+            Transport::Tcp => Config::PATIENCE,
+        }
     }
 
     /// From here on only an answer counts, as long as one could have come.
@@ -220,8 +230,10 @@ impl Check {
             return;
         }
         self.cancelled = true;
-        let turns = (self.sends..=self.most()).map(|sends| self.turns(sends)).sum();
-        self.due = self.last_sent + self.rto.saturating_mul(turns);
+        if self.request.transport == Transport::Udp {
+            let turns = (self.sends..=self.most()).map(|sends| self.turns(sends)).sum();
+            self.due = self.last_sent + self.rto.saturating_mul(turns);
+        }
     }
 }
 
@@ -235,6 +247,7 @@ mod tests {
             session: 0,
             path: PathId(0),
             to: "192.0.2.1:5000".parse().unwrap(),
+            transport: Transport::Udp,
             role: Role::Controlling,
             tie_breaker: 1,
             priority: 1,
@@ -276,6 +289,18 @@ mod tests {
         }
         assert_eq!(checks.due(), Some(Instant::from_millis(39_500)));
         assert!(matches!(checks.poll(Instant::from_millis(39_500)), Some(Due::TimedOut(_))));
+    }
+
+    #[test]
+    fn a_check_by_tcp_is_sent_once_and_fails_when_others_do() {
+        for use_candidate in [UseCandidate::No, UseCandidate::Yes] {
+            let mut checks = Checks::default();
+            let request = Request { transport: Transport::Tcp, ..request(1, use_candidate) };
+            checks.start(Instant::ZERO, PairId(0), request, SHORTEST_RTO);
+            assert!(checks.poll(Instant::from_millis(39_499)).is_none());
+            let due = checks.poll(Instant::from_millis(39_500));
+            assert!(matches!(due, Some(Due::TimedOut(_))), "{due:?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use super::candidate::PathId;
+use super::candidate::{PathId, Transport};
 use super::pair::{
     Foundation, LocalId, Pair, PairFigures, PairId, PairSignal, PairState, RemoteId, Valid,
 };
@@ -42,6 +42,7 @@ pub(super) struct NewPair {
     pub(super) remote: RemoteId,
     pub(super) path: PathId,
     pub(super) to: SocketAddr,
+    pub(super) transport: Transport,
     pub(super) foundation: Foundation,
     pub(super) priority: u64,
 }
@@ -103,6 +104,7 @@ impl Checklist {
             remote: new.remote,
             path: new.path,
             to: new.to,
+            transport: new.transport,
             foundation: new.foundation,
             priority: new.priority,
             state,
@@ -247,9 +249,12 @@ impl Checklist {
         self.pairs.iter().filter_map(|pair| pair.valid.map(|valid| (pair, valid)))
     }
 
-    /// Pairs that still wait or run: each counts into the RTO (RFC 8445 section 14.3).
+    /// Pairs that still wait or run: each counts into the RTO (RFC 8445 section 14.3), if its checks are
+    /// repeated.
     pub(super) fn waiting_and_in_progress(&self) -> usize {
-        self.in_state(PairState::Waiting).count() + self.in_state(PairState::InProgress).count()
+        let states = [PairState::Waiting, PairState::InProgress];
+        let pairs = states.into_iter().flat_map(|state| self.in_state(state));
+        pairs.filter(|pair| pair.transport == Transport::Udp).count()
     }
 
     /// Whether every pair is through, this way or that.
@@ -269,7 +274,7 @@ impl Checklist {
 
     /// A pair is chosen: no check leaves in its turn any more (RFC 8445 section 8.1.2). What is kept
     /// stands by in case the chosen one dies (`standby.rs`): pairs that work, and the best of those
-    /// whose turn had not come.
+    /// whose turn had not come. For a pair by TCP that would be a connection made in vain.
     pub(super) fn conclude(&mut self) {
         self.triggered.clear();
         self.concluded = true;
@@ -280,6 +285,7 @@ impl Checklist {
             match pair.state {
                 PairState::Succeeded => true,
                 PairState::Failed => false,
+                _ if pair.transport == Transport::Tcp => false,
                 _ => untried <= MAX_UNTRIED,
             }
         });
@@ -300,9 +306,9 @@ impl Checklist {
         self.concluded = false;
     }
 
-    /// Forgets the pairs of a socket that is no more.
-    pub(super) fn forget_path(&mut self, path: PathId) {
-        self.pairs.retain(|pair| pair.path != path);
+    /// Forgets pairs whose way is no more.
+    pub(super) fn forget(&mut self, is_gone: impl Fn(PathId, SocketAddr) -> bool) {
+        self.pairs.retain(|pair| !is_gone(pair.path, pair.to));
         let pairs = &self.pairs;
         self.triggered.retain(|id| pairs.iter().any(|pair| pair.id == *id));
     }
@@ -361,7 +367,8 @@ mod tests {
             remote_base: IpAddr::from([192, 0, 2, 1]),
         };
         let (local, remote) = (LocalId(0), RemoteId(usize::from(port)));
-        NewPair { local, remote, path: PathId(0), to, foundation, priority }
+        let (path, transport) = (PathId(0), Transport::Udp);
+        NewPair { local, remote, path, to, transport, foundation, priority }
     }
 
     fn state(list: &Checklist, id: PairId) -> PairState {

@@ -26,7 +26,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::candidate::PathId;
+use super::candidate::{PathId, Transport};
 use super::pair::PairId;
 use crate::stun::TransactionId;
 use crate::time::Instant;
@@ -55,6 +55,7 @@ pub(super) struct Route {
     pub(super) pair: PairId,
     pub(super) path: PathId,
     pub(super) to: SocketAddr,
+    pub(super) transport: Transport,
     /// What PRIORITY checks by it carry.
     pub(super) priority: u32,
 }
@@ -168,6 +169,7 @@ mod tests {
             pair: PairId(0),
             path: PathId(0),
             to: "192.0.2.1:1".parse().unwrap(),
+            transport: Transport::Udp,
             priority: 1,
         };
         Consent::new(route, Instant::ZERO, rng)

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::candidate::{Candidate, PathId};
+use super::candidate::{Candidate, PathId, TcpType};
 use super::credentials::Credentials;
 use super::gather::RelaySocket;
 use super::pair::{LocalId, PairFigures, PairId, PairState, RemoteId};
@@ -109,6 +109,24 @@ pub enum Input<'a> {
         path: PathId,
         /// Its address.
         addr: SocketAddr,
+    },
+    /// An address where we listen for TCP connections, or from which we make them; the port of one that
+    /// connects means nothing. A path and the other side's address name a connection: what is sent by one
+    /// that connects makes it. Packets are framed by whoever owns it.
+    LocalTcpCandidate {
+        /// The listener, or whoever connects.
+        path: PathId,
+        /// Its address.
+        addr: SocketAddr,
+        /// Which of them.
+        tcp_type: TcpType,
+    },
+    /// A TCP connection broke, or can't be made.
+    StreamGone {
+        /// Whose.
+        path: PathId,
+        /// The other end.
+        to: SocketAddr,
     },
     /// A STUN server: every host base asks it where it sees us.
     StunServer(SocketAddr),

@@ -1,9 +1,9 @@
 //! ICE: finding a way between two machines that both sit behind something, and keeping it.
 //!
 //! RFC 8445 (full agent), trickled candidates by RFC 8838, consent by RFC 7675, patience by RFC 8863,
-//! order of address families by RFC 8421; vectors: RFC 8445's formulas. Left out: being ICE-lite,
-//! because lite agents are for servers with public addresses; TCP towards the other side. Renomination is
-//! an expired draft, and done where both sides know it, since nothing else lets a call leave a dead pair
+//! order of address families by RFC 8421, connections by RFC 6544; vectors: RFC 8445's formulas. Left out: being ICE-lite,
+//! because lite agents are for servers with public addresses; opening TCP from both sides at once, which
+//! browsers don't do. Renomination is an expired draft, and done where both sides know it, since nothing else lets a call leave a dead pair
 //! without signalling.
 //!
 //! Both sides list the addresses at which they may be reached: their [candidates](Candidate). Every
@@ -12,6 +12,10 @@
 //! may carry media at once. The controlling side then chooses one for good: it nominates. From there
 //! on, an answer every 30 s at least says that the other side still wants our packets. Other pairs stand
 //! by; when the chosen one falls silent, one of them takes its place.
+//!
+//! Where no UDP passes, a TCP connection may: one side listens, the other connects when it is the turn of
+//! that pair, below those by UDP. To the agent a connection is its path and the other side's address, as
+//! with datagrams; it differs in that nothing is repeated, and in that it breaks.
 //!
 //! A datagram comes from `peer::demux` into [`Agent::handle_input`], is read by [`crate::stun`], and
 //! leaves as an answer, a check or an [`Event`]. Sockets and signalling are the caller's: it gives
@@ -31,7 +35,7 @@
 //!
 //! Read first: `candidate.rs`, `pair.rs`, `checklist.rs`: what is checked, and when. Then `check.rs`,
 //! `nominate.rs`, `consent.rs`, `standby.rs`, `doubt.rs`; `server.rs` and `gather.rs`: servers that help;
-//! and `agent.rs`, which joins them. Next layer: [`crate::dtls_srtp`].
+//! `stream.rs`: packets by TCP; and `agent.rs`, which joins them. Next layer: [`crate::dtls_srtp`].
 
 mod agent;
 mod candidate;

@@ -7,6 +7,8 @@
 //! - Else [`settle`] after the first success, or after the check of a better pair left, if that is
 //!   later: a better pair that works has answered by then. But never later than [`LIMIT`] after the
 //!   first success: dead pairs take half a minute to fail, and nobody waits for them.
+//! - A pair by TCP waits for one repetition of the others' checks besides: sound by it suffers for the whole
+//!   call if that was all that was lost, and goes by it meanwhile anyhow.
 //! - A pair through a NAT's or a server's address gets that time, too, while candidates can still come.
 //!
 //! Stacks that wait for every check to end take up to 40 s to choose; stacks that choose by the clock
@@ -16,6 +18,8 @@
 
 use std::time::Duration;
 
+use super::candidate::Transport;
+use super::check::SHORTEST_RTO;
 use super::pair::{Pair, PairId, PairState, Valid};
 use crate::time::Instant;
 
@@ -86,7 +90,12 @@ pub(super) fn choose(
     let Some((best, valid)) = valid().max_by_key(|(_, valid)| valid.priority) else {
         return Choice::Nothing;
     };
-    let due = due(pairs, valid, first_success.unwrap_or(now), expect, round_trip(best));
+    let repetition = match best.transport {
+        Transport::Udp => Duration::ZERO,
+        Transport::Tcp => SHORTEST_RTO,
+    };
+    let first_success = first_success.unwrap_or(now) + repetition;
+    let due = due(pairs, valid, first_success, expect, round_trip(best));
     match due {
         Some(due) if now < due => Choice::Wait(due),
         _ => Choice::Nominate(best.id),
@@ -150,6 +159,7 @@ mod tests {
             remote: RemoteId(0),
             path: PathId(0),
             to: SocketAddr::new(ip, 1),
+            transport: Transport::Udp,
             foundation: Foundation { local: "1".into(), remote: "1".into(), remote_base: ip },
             priority: u64::from(priority),
             state,
@@ -188,6 +198,18 @@ mod tests {
         let at = |now| choose(ms(now), &pairs, Some(ms(70)), Expect::Nothing);
         assert_eq!(at(70), Choice::Wait(ms(120)));
         assert_eq!(at(120), Choice::Nominate(PairId(2)));
+    }
+
+    #[test]
+    fn by_tcp_one_repetition_of_the_others_checks_is_waited_for() {
+        let by_tcp = Pair { transport: Transport::Tcp, ..pair(2, Succeeded, Some(70)) };
+        let pairs = [pair(3, InProgress, Some(0)), by_tcp.clone()];
+        let at = |now| choose(ms(now), &pairs, Some(ms(70)), Expect::Nothing);
+        assert_eq!(at(120), Choice::Wait(ms(620)));
+        assert_eq!(at(620), Choice::Nominate(PairId(2)));
+        let alone = [by_tcp];
+        let choice = choose(ms(70), &alone, Some(ms(70)), Expect::Nothing);
+        assert_eq!(choice, Choice::Nominate(PairId(2)), "nothing better can come");
     }
 
     #[test]

@@ -20,7 +20,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::candidate::PathId;
+use super::candidate::{PathId, Transport};
 use super::nominate::Nomination;
 use super::standby::Standby;
 use crate::time::Instant;
@@ -135,6 +135,7 @@ pub(super) struct Pair {
     pub(super) path: PathId,
     /// Their address.
     pub(super) to: SocketAddr,
+    pub(super) transport: Transport,
     pub(super) foundation: Foundation,
     pub(super) priority: u64,
     pub(super) state: PairState,

@@ -4,7 +4,7 @@
 //! controlling; the next check, if the pace allows it; the pairs that stand by; consent and where media
 //! goes; the state. Each part has its counterpart in [`Agent::due`], so the timer fires for something or not at all.
 
-use super::super::candidate::Kind;
+use super::super::candidate::{Kind, Transport};
 use super::super::check::{Due, Request, UseCandidate, rto};
 use super::super::checklist::has_consent;
 use super::super::consent::{Consent, Route};
@@ -73,7 +73,8 @@ impl Agent {
         let is_direct = self.list.best_valid().is_some_and(|(pair, valid)| {
             let local = self.locals.get(valid.local).map(|local| local.candidate.kind);
             let remote = self.remotes.get(pair.remote).map(|remote| remote.kind);
-            (local, remote) == (Some(Kind::Host), Some(Kind::Host))
+            pair.transport == Transport::Udp
+                && (local, remote) == (Some(Kind::Host), Some(Kind::Host))
         });
         if complete || is_direct { Expect::Nothing } else { Expect::BetterCandidates }
     }
@@ -136,6 +137,7 @@ impl Agent {
             session: self.session.number,
             path: pair.path,
             to: pair.to,
+            transport: pair.transport,
             role: self.role,
             tie_breaker: self.tie_breaker,
             priority: local.reflexive_priority(),
@@ -207,6 +209,7 @@ impl Agent {
             pair: pair.id,
             path: pair.path,
             to: pair.to,
+            transport: pair.transport,
             priority: local.reflexive_priority(),
         };
         Some((route, valid.answered))
@@ -270,6 +273,7 @@ impl Agent {
             session: route.session,
             path: route.path,
             to: route.to,
+            transport: route.transport,
             role: self.role,
             tie_breaker: self.tie_breaker,
             priority: route.priority,

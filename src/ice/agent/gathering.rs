@@ -8,7 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 
-use super::super::candidate::{Kind, PathId, canonical};
+use super::super::candidate::{Kind, PathId, TcpType, Transport, canonical};
 use super::super::gather::{Found, Passage, RelaySocket};
 use super::super::interface::{Event, Output, Policy};
 use super::super::pair::{LocalId, RemoteId};
@@ -51,7 +51,10 @@ impl Agent {
         if self.selected.is_some() {
             return;
         }
-        let hosts = self.locals.iter().filter(|(_, local)| local.candidate.kind == Kind::Host);
+        let hosts = self.locals.iter().filter(|(_, local)| {
+            let candidate = &local.candidate;
+            (candidate.kind, candidate.transport) == (Kind::Host, Transport::Udp)
+        });
         for (rank, (id, local)) in hosts.enumerate() {
             self.gatherer.ask_from(id, local.path, local.base, rank);
         }
@@ -64,7 +67,8 @@ impl Agent {
             return;
         };
         let addr = local.base;
-        if addr.ip().is_loopback() {
+        let connects = local.candidate.tcp_type == Some(TcpType::Active);
+        if addr.ip().is_loopback() || connects {
             return;
         }
         let public = self.config.public_addresses.clone();

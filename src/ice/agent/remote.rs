@@ -3,8 +3,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::super::candidate::{Candidate, Local, PathId, can_pair, canonical};
-use super::super::candidates::{Added, is_usable, remote_base};
+use super::super::candidate::{
+    Candidate, Local, PathId, TcpType, Transport, can_carry, can_pair, canonical,
+};
+use super::super::candidates::{Added, comes_to_us, is_usable, remote_base};
 use super::super::checklist::{Cause, NewPair};
 use super::super::credentials::Credentials;
 use super::super::interface::{Event, Role};
@@ -22,7 +24,24 @@ impl Agent {
     /// yet, a restart is asked for. Checks leave from it all the same: they may get through, and to the
     /// other side it is then peer-reflexive (RFC 8445 section 7.3.1.3).
     pub(super) fn on_local_candidate(&mut self, path: PathId, addr: SocketAddr) {
-        let Some(id) = self.locals.add_host(path, addr) else { return };
+        if let Some(id) = self.locals.add_host(path, addr) {
+            self.use_local(id);
+        }
+    }
+
+    /// An address where we listen, or from which we connect.
+    pub(super) fn on_local_tcp_candidate(
+        &mut self,
+        path: PathId,
+        addr: SocketAddr,
+        tcp_type: TcpType,
+    ) {
+        if let Some(id) = self.locals.add_tcp_host(path, addr, tcp_type) {
+            self.use_local(id);
+        }
+    }
+
+    fn use_local(&mut self, id: LocalId) {
         if self.gathering == Gathering::Done || self.selected.is_some() {
             self.unannounced.push(id);
             if self.selected.is_none() {
@@ -82,6 +101,9 @@ impl Agent {
 
     fn add_remote(&mut self, mut candidate: Candidate) {
         candidate.addr = canonical(candidate.addr);
+        if comes_to_us(&candidate) {
+            return;
+        }
         if !is_usable(&candidate) {
             self.dropped.unusable_candidates += 1;
             return;
@@ -113,7 +135,9 @@ impl Agent {
     /// other side's own checks show us its address.
     pub(super) fn on_named_candidate(&mut self, name: String, candidate: Candidate) {
         let resolved = Candidate { addr: placeholder(candidate.addr), ..candidate.clone() };
-        if !is_usable(&resolved) {
+        if comes_to_us(&resolved) {
+            // Nobody has to know where it is.
+        } else if !is_usable(&resolved) {
             self.dropped.unusable_candidates += 1;
         } else if self.remote_done {
             self.dropped.late_candidates += 1;
@@ -161,7 +185,13 @@ impl Agent {
         self.session.remote.as_ref()?;
         let ours = self.locals.get(local)?;
         let theirs = self.remotes.get(remote)?;
+        let transport = ours.candidate.transport;
+        // Beside the pair in use none is tried by TCP: that would be a connection made in vain.
+        let in_vain =
+            transport == Transport::Tcp && self.selected.is_some() && cause == Cause::Paired;
         if !can_pair(ours.base.ip(), theirs.addr.ip())
+            || !can_carry(ours.candidate.tcp_type, theirs.tcp_type, cause)
+            || in_vain
             || self.list.between(ours.path, theirs.addr).is_some()
         {
             return None;
@@ -171,6 +201,7 @@ impl Agent {
             remote,
             path: ours.path,
             to: theirs.addr,
+            transport,
             foundation: foundation(&ours.candidate.foundation, theirs),
             priority: priority_of(self.role, ours, theirs),
         };

@@ -124,13 +124,14 @@ impl Agent {
     pub fn accepts(&self, path: PathId, from: SocketAddr) -> bool {
         let from = canonical(from);
         self.send_pair() == Some((path, from))
-            || (self.state.is_alive()
-                && self.locals.base_of(path, from.ip()).is_some()
-                && (self.remotes.at(from).is_some()
-                    || self
-                        .early
-                        .iter()
-                        .any(|early| (early.checked.path, early.checked.from) == (path, from))))
+            || (self.state.is_alive() && self.is_known(path, from))
+    }
+
+    fn is_known(&self, path: PathId, from: SocketAddr) -> bool {
+        let Some((_, ours)) = self.locals.base_of(path, from.ip()) else { return false };
+        let mut early = self.early.iter().map(|early| early.checked);
+        self.remotes.at(from, ours.candidate.transport).is_some()
+            || early.any(|early| (early.path, early.from) == (path, from))
     }
 
     /// Whether somebody who knows our password was heard from there: a check of theirs was genuine, or
@@ -139,13 +140,20 @@ impl Agent {
     #[must_use]
     pub fn has_proof_of(&self, path: PathId, from: SocketAddr) -> bool {
         let from = canonical(from);
+        let base = self.locals.base_of(path, from.ip());
         let early = self.early.iter().map(|early| (early.checked.path, early.checked.from));
         early.chain(self.send_pair()).any(|proven| proven == (path, from))
-            || self.remotes.has_met(from)
+            || base.is_some_and(|(_, ours)| self.remotes.has_met(from, ours.candidate.transport))
             || self.pairs().any(|pair| {
                 let answered = pair.figures.requests_received + pair.figures.responses_received > 0;
                 answered && (pair.path, pair.remote.addr) == (path, from)
             })
+    }
+
+    /// Whether there is a pair by this way in this session.
+    #[must_use]
+    pub fn has_pair(&self, path: PathId, to: SocketAddr) -> bool {
+        self.list.between(path, canonical(to)).is_some()
     }
 
     /// All pairs of this session, the best first.

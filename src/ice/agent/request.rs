@@ -153,12 +153,12 @@ impl Agent {
     /// chosen, others are probed when they are checked, and no more.
     pub(super) fn on_checked(&mut self, checked: Checked) {
         let known = self.list.between(checked.path, checked.from).map(|pair| pair.id);
-        let remote = self.remotes.met(checked.from, checked.priority);
+        let Some((local, ours)) = self.locals.base_of(checked.path, checked.from.ip()) else {
+            return;
+        };
+        let remote = self.remotes.met(checked.from, ours.candidate.transport, checked.priority);
         self.dropped.surplus_candidates += u64::from(remote.is_none());
-        let id = known.or_else(|| {
-            let (local, _) = self.locals.base_of(checked.path, checked.from.ip())?;
-            self.pair(local, remote?, Cause::Checked)
-        });
+        let id = known.or_else(|| self.pair(local, remote?, Cause::Checked));
         let Some(id) = id else { return };
         if let Some(pair) = self.list.get_mut(id) {
             pair.figures.requests_received += 1;

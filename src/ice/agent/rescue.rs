@@ -72,38 +72,8 @@ impl Agent {
         }
     }
 
-    /// A socket of ours is no more, and with it all that was to be had by it.
-    pub(super) fn on_path_gone(&mut self, path: PathId) {
-        self.gatherer.forget(self.now, path);
-        if !self.locals.forget_path(path) {
-            return;
-        }
-        let was_in_use = self.in_use().filter(|pair| pair.path == path).map(|pair| pair.to);
-        self.list.forget_path(path);
-        self.checks.forget_path(path);
-        if let Some(before) = &mut self.before_restart {
-            before.forget_path(path);
-        }
-        self.early.retain(|early| early.checked.path != path);
-        if self.nominating.is_some_and(|pair| self.list.get(pair).is_none()) {
-            self.nominating = None;
-        }
-        if self.consent.as_ref().is_some_and(|consent| consent.route.path == path) {
-            self.set_consent(None);
-        }
-        if let Some(dead) = was_in_use {
-            match self.best_standby(dead) {
-                Some(other) => {
-                    self.move_to(other);
-                    self.doubt(Why::Unanswered); // it was well some seconds ago: is it still?
-                }
-                None => self.doubt(Why::PathGone),
-            }
-        }
-    }
-
     /// Something speaks against the pair in use: all pairs are asked, that one first.
-    fn doubt(&mut self, why: Why) {
+    pub(super) fn doubt(&mut self, why: Why) {
         let now = self.now;
         let round_trip = self.in_use().and_then(|pair| pair.figures.current_round_trip_time);
         let new = Doubt::new(now, why, round_trip);
@@ -391,7 +361,7 @@ impl Agent {
         }
     }
 
-    fn in_use(&self) -> Option<&Pair> {
+    pub(super) fn in_use(&self) -> Option<&Pair> {
         self.list.get(self.selected?)
     }
 }

@@ -11,6 +11,8 @@
 //!
 //! Read next: `request.rs`.
 
+use std::net::SocketAddr;
+
 use super::super::candidate::{Local, PathId};
 use super::super::candidates::Remotes;
 use super::super::check::Checks;
@@ -52,11 +54,15 @@ impl Before {
         &self.session
     }
 
-    /// A socket is no more: nothing can be taken back to it.
+    /// Ways are no more: nothing can be taken back to them.
+    pub(super) fn forget(&mut self, is_gone: impl Fn(PathId, SocketAddr) -> bool) {
+        self.list.forget(&is_gone);
+        self.checks.forget(&is_gone);
+    }
+
+    /// A socket is no more.
     pub(super) fn forget_path(&mut self, path: PathId) {
         self.reflexive.retain(|(_, local)| local.path != path);
-        self.list.forget_path(path);
-        self.checks.forget_path(path);
     }
 }
 
