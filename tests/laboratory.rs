@@ -27,7 +27,6 @@ use common::halloo::{Halloo, recording};
 use common::laboratory::{Computer, Internet, Mapping};
 use common::listen::Recording;
 use common::{skip, stall};
-use serde_json::Value;
 
 /// Who listens sends this, Hz, and who calls that.
 const LISTENER: u32 = 440;
@@ -156,14 +155,19 @@ fn begin(
 }
 
 fn selected(halloo: &mut Halloo) -> [String; 2] {
+    pair(halloo).map(|candidate| kind(&candidate))
+}
+
+/// The pair that was selected last, ours and theirs.
+fn pair(halloo: &mut Halloo) -> [String; 2] {
     let events = halloo.catch_up();
     let pair = events.iter().rev().find(|event| event["event"] == "pair").expect("a `pair`");
-    ["local", "remote"].map(|side| kind(&pair[side]))
+    ["local", "remote"].map(|side| pair[side].as_str().unwrap().to_owned())
 }
 
 /// The `typ` of a candidate.
-fn kind(candidate: &Value) -> String {
-    let mut words = candidate.as_str().unwrap().split(' ').skip_while(|word| *word != "typ");
+fn kind(candidate: &str) -> String {
+    let mut words = candidate.split(' ').skip_while(|word| *word != "typ");
     words.nth(1).unwrap().to_owned()
 }
 
@@ -297,6 +301,26 @@ fn where_no_udp_passes_a_relay_is_reached_by_tcp_and_by_tls() {
         let options = Options { both: &servers, trusted: Some(&certificate), ..Options::default() };
         call(&format!("no udp, turn by {transport}"), [&anna, &ben], &options, &[[RELAY, ANY]]);
     }
+}
+
+/// Nobody helps: the listener is reached by TCP, directly.
+#[test]
+fn where_no_udp_passes_a_listener_with_a_public_address_is_reached_by_tcp() {
+    let test = "where_no_udp_passes_a_listener_with_a_public_address_is_reached_by_tcp";
+    let Some(internet) = internet(test) else { return };
+    let anna = internet.computer().plugged_into(&internet);
+    let ben = internet.computer().plugged_into(&internet.nat(Mapping::Symmetric).without_udp());
+    stall::undisturbed(|| {
+        let mut call = Call::start("no udp, no relay", &anna, &ben, &Options::default());
+        let ms = call.connected();
+        let heard = call.tones(2.0);
+        let [ours, theirs] = pair(&mut call.caller);
+        println!("no udp, no relay: {ours} to {theirs}");
+        assert!(ours.contains(" tcp ") && ours.ends_with("tcptype active"), "{ours}");
+        assert!(theirs.contains(" tcp ") && theirs.ends_with("tcptype passive"), "{theirs}");
+        heard?;
+        if ms < 1_500.0 { Ok(()) } else { Err(format!("connected after {ms} ms")) }
+    });
 }
 
 #[test]

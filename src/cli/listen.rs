@@ -13,6 +13,7 @@ use super::signals::Asked;
 use super::{Failure, port, sound};
 use crate::net::driver::{self, Handle};
 use crate::net::http_server::{Access, Answering, Role};
+use crate::net::tcp::Tcp;
 use crate::signal::token::Token;
 
 /// Runs the command.
@@ -33,6 +34,7 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
     let port = port::open(&options.port, access).await?;
     let mut settings = options.media.driver();
     settings.max_calls = options.port.most_calls();
+    settings.tcp = Tcp::Listens;
     let calls = driver::start(settings, sound(&options.media)?)?;
     let mut events = calls.events();
     port.announce(&show, calls.world().now(), &options.port);

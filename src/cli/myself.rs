@@ -21,6 +21,7 @@ use crate::audio::wav::{WavError, WavReader};
 use crate::audio::{Channels, sink, source};
 use crate::net::driver::{self, CallId, Caller, Handle, Words};
 use crate::net::sound::Sound;
+use crate::net::tcp::Tcp;
 use crate::peer::event::{DtlsState, End, Event, IceState, MediaFirst, Step};
 use crate::time::Instant;
 
@@ -40,6 +41,7 @@ pub async fn run(options: CallOptions) -> Result<(), Failure> {
     for (hz, path) in PITCHES.into_iter().zip(&recordings.0) {
         let mut settings = options.media.driver();
         settings.words = Words::LeftOut;
+        settings.tcp = Tcp::Off;
         settings.duration = Some(options.media.duration.unwrap_or(LISTEN_FOR));
         let spec = (source::Spec::Tone(hz), sink::Spec::File(path.clone()));
         let channels = options.media.channels();

@@ -21,6 +21,7 @@ use super::show::{Events, Show};
 use super::signals::Asked;
 use super::{Failure, sound};
 use crate::net::driver::{self, CallId, Caller, Handle, TimedEvent};
+use crate::net::tcp::Tcp;
 use crate::peer::config::Config;
 use crate::peer::event::{Event, Step};
 use crate::signal::paste::{self, Collector, Kind, Pasted};
@@ -30,7 +31,7 @@ use crate::signal::paste::{self, Collector, Kind, Pasted};
 /// # Errors
 /// No answer came, or the call did not come about, or broke.
 pub async fn call(options: CallOptions) -> Result<(), Failure> {
-    let mut paste = Paste::begin(&options.media, options.telling)?;
+    let mut paste = Paste::begin(&options.media, options.telling, Tcp::Connects)?;
     let done = paste.call().await;
     paste.end(done).await
 }
@@ -40,7 +41,7 @@ pub async fn call(options: CallOptions) -> Result<(), Failure> {
 /// # Errors
 /// No offer came, or the call did not come about, or broke.
 pub async fn listen(options: ListenOptions) -> Result<(), Failure> {
-    let mut paste = Paste::begin(&options.media, options.telling)?;
+    let mut paste = Paste::begin(&options.media, options.telling, Tcp::Listens)?;
     let done = paste.listen().await;
     paste.end(done).await
 }
@@ -57,10 +58,11 @@ struct Paste {
 type Wrong = &'static str;
 
 impl Paste {
-    fn begin(media: &MediaOptions, telling: TellingOptions) -> Result<Self, Failure> {
+    fn begin(media: &MediaOptions, telling: TellingOptions, tcp: Tcp) -> Result<Self, Failure> {
         let asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
         let mut settings = media.driver();
         settings.max_calls = 1;
+        settings.tcp = tcp;
         settings.answer_within = PATIENCE;
         // Nothing can be told later: better to wait for slow servers than to go without them.
         settings.gather_within = Duration::from_secs(5);

@@ -19,6 +19,7 @@ use super::signals::Asked;
 use super::{Failure, port, sound};
 use crate::net::driver::{self, Handle};
 use crate::net::http_server::{Access, Role};
+use crate::net::tcp::Tcp;
 use crate::peer::event::{End, Event, Side, Step};
 use crate::signal::token::Token;
 
@@ -38,6 +39,7 @@ pub async fn run(options: CallOptions) -> Result<(), Failure> {
     let mut settings = options.media.driver();
     // For a moment there are two, when a page is loaded again.
     settings.max_calls = 2;
+    settings.tcp = Tcp::Listens; // browsers only connect
     let calls = driver::start(settings, sound(&options.media)?)?;
     let mut events = calls.events();
     port.announce(&show, calls.world().now(), &options.port);

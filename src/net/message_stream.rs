@@ -9,7 +9,7 @@
 //! Made by `relay_stream.rs` and `driver/streams.rs`.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -69,10 +69,11 @@ const QUEUE: usize = 64 << 10;
 ///
 /// # Errors
 /// The other side refuses, or there is no way there.
-pub async fn connect(addr: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+pub async fn connect(addr: SocketAddr, from: Option<SocketAddr>) -> io::Result<TcpStream> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(ip) = from {
-        socket.bind(SocketAddr::new(ip, 0))?;
+    if let Some(mut from) = from {
+        from.set_port(0);
+        socket.bind(from)?;
     }
     let stream = socket.connect(addr).await?;
     stream.set_nodelay(true)?; // a packet of sound waits for no other

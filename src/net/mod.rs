@@ -29,6 +29,7 @@ pub mod relay_stream;
 pub mod secret;
 pub mod sound;
 pub mod target;
+pub mod tcp;
 pub mod tls;
 pub mod udp;
 pub mod watch;

@@ -33,7 +33,7 @@ async fn open(
     from: Option<IpAddr>,
     transport: ServerTransport,
 ) -> Result<MessageStream, String> {
-    let stream = message_stream::connect(addr, from)
+    let stream = message_stream::connect(addr, from.map(|ip| SocketAddr::new(ip, 0)))
         .await
         .map_err(|error| format!("no connection: {error}"))?;
     if transport != ServerTransport::Tls {

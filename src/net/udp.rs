@@ -21,8 +21,11 @@ use std::task::{Context, Poll};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
-use crate::ice::PathId;
+use tokio::net::TcpStream;
+
+use crate::ice::{PathId, TcpType};
 use crate::net::interfaces::{self, Address, Link, Serves};
+use crate::net::tcp::{Base, Tcp};
 
 /// The sockets of a driver. A path names the same socket for good: when its address goes, so does the
 /// socket, and its number is not used again.
@@ -31,6 +34,7 @@ pub struct Sockets {
     sockets: Vec<Bound>,
     wanted: Vec<String>,
     port: u16,
+    tcp: Tcp,
     opened: u32,
     /// Since [`Sockets::take_changes`].
     changes: Changes,
@@ -66,6 +70,8 @@ struct Bound {
     link: Link,
     socket: tokio::net::UdpSocket,
     readiness: Readiness,
+    /// For connections from and to this address.
+    tcp: Option<Base>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,11 +102,12 @@ impl Sockets {
     ///
     /// # Errors
     /// The chosen port is in use, or the system names no addresses.
-    pub fn bind(wanted: &[String], port: u16) -> io::Result<Self> {
+    pub fn bind(wanted: &[String], port: u16, tcp: Tcp) -> io::Result<Self> {
         let mut sockets = Self {
             sockets: Vec::new(),
             wanted: wanted.to_vec(),
             port,
+            tcp,
             opened: 0,
             changes: Changes::default(),
             counters: Counters::default(),
@@ -123,6 +130,7 @@ impl Sockets {
             let stays = usable.iter().any(|(address, _)| address.ip == bound.local.ip());
             if !stays {
                 changes.gone.push(bound.path);
+                changes.gone.extend(bound.tcp.as_ref().map(|base| base.path));
             }
             stays
         });
@@ -145,14 +153,52 @@ impl Sockets {
     }
 
     fn add(&mut self, socket: UdpSocket, address: &Address, serves: Serves) -> io::Result<()> {
-        let local = without_scope(socket.local_addr()?);
-        let path = PathId(self.opened);
+        let with_scope = socket.local_addr()?;
+        let local = without_scope(with_scope);
+        let path = self.next_path();
         let (link, readiness) = (address.link, Readiness::Drained);
         let socket = tokio::net::UdpSocket::from_std(socket)?;
-        self.sockets.push(Bound { path, local, serves, link, socket, readiness });
-        self.opened = self.opened.wrapping_add(1);
+        let tcp = Base::beside(self.tcp, self.next_path(), with_scope);
+        self.sockets.push(Bound { path, local, serves, link, socket, readiness, tcp });
         self.changes.come.push(path);
         Ok(())
+    }
+
+    fn next_path(&mut self) -> PathId {
+        self.opened = self.opened.wrapping_add(1);
+        PathId(self.opened - 1)
+    }
+
+    /// Who listens or connects by TCP at the address of a UDP socket.
+    #[must_use]
+    pub fn tcp_beside(&self, path: PathId) -> Option<(PathId, SocketAddr, TcpType)> {
+        let base = self.sockets.iter().find(|bound| bound.path == path)?.tcp.as_ref()?;
+        Some((base.path, without_scope(base.addr), base.tcp_type()))
+    }
+
+    /// Whether this path is one of connections.
+    #[must_use]
+    pub fn is_tcp(&self, path: PathId) -> bool {
+        self.sockets.iter().any(|bound| bound.tcp.as_ref().is_some_and(|base| base.path == path))
+    }
+
+    /// From where connections of this path are made; `None` if they aren't.
+    #[must_use]
+    pub fn connects_from(&self, path: PathId) -> Option<SocketAddr> {
+        let mut bases = self.sockets.iter().filter_map(|bound| bound.tcp.as_ref());
+        let base = bases.find(|base| base.path == path)?;
+        (base.tcp_type() == TcpType::Active).then_some(base.addr)
+    }
+
+    /// The next connection that somebody made, and to whom.
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<(PathId, SocketAddr, TcpStream)> {
+        let bases = self.sockets.iter().filter_map(|bound| bound.tcp.as_ref());
+        for base in bases {
+            if let Poll::Ready((stream, from)) = base.poll_accept(cx) {
+                return Poll::Ready((base.path, without_scope(from), stream));
+            }
+        }
+        Poll::Pending
     }
 
     /// What came and went since the last time.
@@ -241,9 +287,11 @@ impl Sockets {
         None
     }
 
-    /// Sends a datagram now or never.
-    pub fn send(&mut self, path: PathId, to: SocketAddr, datagram: &[u8]) {
-        let Some(bound) = self.sockets.iter().find(|bound| bound.path == path) else { return };
+    /// Sends a datagram now or never; says whether the path is a socket.
+    pub fn send(&mut self, path: PathId, to: SocketAddr, datagram: &[u8]) -> bool {
+        let Some(bound) = self.sockets.iter().find(|bound| bound.path == path) else {
+            return false;
+        };
         // Past the runtime: it would first wait to be told that a new socket can be written to.
         match SockRef::from(&bound.socket).send_to(datagram, &SockAddr::from(to)) {
             Ok(_) => {}
@@ -252,6 +300,7 @@ impl Sockets {
             }
             Err(_) => self.counters.send_failed += 1,
         }
+        true
     }
 }
 
@@ -300,7 +349,7 @@ mod tests {
     use std::time::Duration;
 
     fn loopback() -> Sockets {
-        Sockets::bind(&["lo".to_owned(), "lo0".to_owned()], 0).unwrap()
+        Sockets::bind(&["lo".to_owned(), "lo0".to_owned()], 0, Tcp::Off).unwrap()
     }
 
     fn local(sockets: &Sockets, ip: &str) -> (PathId, SocketAddr) {
@@ -347,7 +396,7 @@ mod tests {
 
     #[tokio::test]
     async fn loopback_serves_only_calls_signalled_over_it_and_comes_last() {
-        let sockets = Sockets::bind(&[], 0).unwrap();
+        let sockets = Sockets::bind(&[], 0, Tcp::Off).unwrap();
         let elsewhere = sockets.serving(Some("192.0.2.77:80".parse().unwrap()));
         assert!(elsewhere.iter().all(|(_, local)| !local.ip().is_loopback()), "{elsewhere:?}");
         let here = sockets.serving(Some("[::ffff:127.0.0.1]:80".parse().unwrap()));
@@ -361,10 +410,10 @@ mod tests {
         let first = loopback();
         let (_, taken) = local(&first, "127.0.0.1");
         let lo = ["lo".to_owned(), "lo0".to_owned()];
-        let refused = Sockets::bind(&lo, taken.port()).unwrap_err();
+        let refused = Sockets::bind(&lo, taken.port(), Tcp::Off).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
         drop(first);
-        let again = Sockets::bind(&lo, taken.port()).unwrap();
+        let again = Sockets::bind(&lo, taken.port(), Tcp::Off).unwrap();
         assert_eq!(local(&again, "127.0.0.1").1, taken);
     }
 }

@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 
 use crate::audio::Frame;
 use crate::dtls_srtp::{Certificate, CertificateHash};
-use crate::ice::{self, PathId, TransactionId};
+use crate::ice::{self, PathId, TcpType, TransactionId};
 use crate::peer::absence::Absence;
 use crate::peer::config::{Config, Microphone};
 use crate::peer::event::{Directions, Event, MediaFirst};
@@ -52,7 +52,7 @@ pub struct Peer {
     certificate: Arc<Certificate>,
     rng: StdRng,
     /// Sockets that were given before it was known who is in charge.
-    sockets: Vec<(PathId, SocketAddr)>,
+    sockets: Vec<Socket>,
     servers: Servers,
     addresses_done: bool,
     /// Sockets to be opened or closed.
@@ -89,6 +89,29 @@ pub struct Peer {
     told: Told,
     /// Packets received and lost when the last figures were told.
     figured: (u64, i64),
+}
+
+/// Something of ours that packets come and go by.
+#[derive(Clone, Copy, Debug)]
+enum Socket {
+    Udp(PathId, SocketAddr),
+    Tcp(PathId, SocketAddr, TcpType),
+}
+
+impl Socket {
+    const fn path(self) -> PathId {
+        let (Self::Udp(path, _) | Self::Tcp(path, ..)) = self;
+        path
+    }
+
+    const fn candidate(self) -> ice::Input<'static> {
+        match self {
+            Self::Udp(path, addr) => ice::Input::LocalCandidate { path, addr },
+            Self::Tcp(path, addr, tcp_type) => {
+                ice::Input::LocalTcpCandidate { path, addr, tcp_type }
+            }
+        }
+    }
 }
 
 /// Firsts that were told, and what is told when it changes.
@@ -160,7 +183,13 @@ impl Peer {
             Input::Datagram { path, from, bytes } => self.datagram(now, path, from, bytes),
             Input::Audio(frame) => self.speak(now, frame),
             Input::Timer => self.tick(now),
-            Input::LocalAddress { path, addr } => self.socket(now, path, addr),
+            Input::LocalAddress { path, addr } => self.socket(now, Socket::Udp(path, addr)),
+            Input::LocalTcpAddress { path, addr, tcp_type } => {
+                self.socket(now, Socket::Tcp(path, addr, tcp_type));
+            }
+            Input::StreamGone { path, to } => {
+                self.tell_agent(now, ice::Input::StreamGone { path, to });
+            }
             Input::StunServer { server, addr } => {
                 self.servers.found(server, addr);
                 self.tell_agent(now, ice::Input::StunServer(addr));
@@ -244,6 +273,12 @@ impl Peer {
     #[must_use]
     pub fn accepts(&self, path: PathId, from: SocketAddr) -> bool {
         self.transport.as_ref().is_some_and(|transport| transport.agent.accepts(path, from))
+    }
+
+    /// Whether this way is of use still: what was checked in vain is not.
+    #[must_use]
+    pub fn has_way(&self, path: PathId, to: SocketAddr) -> bool {
+        self.transport.as_ref().is_some_and(|transport| transport.agent.has_pair(path, to))
     }
 
     /// Whether an authenticated check or answer came from there; an announcement is not enough.

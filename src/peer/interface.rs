@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::audio::Frame;
-use crate::ice::{PathId, ServerTransport};
+use crate::ice::{PathId, ServerTransport, TcpType};
 use crate::peer::event::Event;
 use crate::time::Instant;
 
@@ -30,6 +30,23 @@ pub enum Input<'a> {
         path: PathId,
         /// Its address.
         addr: SocketAddr,
+    },
+    /// An address of ours where we listen for TCP connections, or from which we make them; give it after
+    /// those of sockets. What is sent by one that connects makes the connection, if there is none yet.
+    LocalTcpAddress {
+        /// Whose connections; one is named by this and the other side's address.
+        path: PathId,
+        /// The address.
+        addr: SocketAddr,
+        /// Whether we listen or connect.
+        tcp_type: TcpType,
+    },
+    /// A TCP connection to the other side broke, or can't be made.
+    StreamGone {
+        /// Whose.
+        path: PathId,
+        /// The other side's address.
+        to: SocketAddr,
     },
     /// A STUN server's name was resolved, or its URI has an address.
     StunServer {

@@ -9,6 +9,7 @@ use super::servers::PathOptions;
 use crate::audio::{Channels, sink, source};
 use crate::net::driver::{self, Mdns};
 use crate::net::impair::Impairment;
+use crate::net::tcp::Tcp;
 use crate::peer::config::{CodecName, Config, OpusSettings};
 
 /// What a call is like.
@@ -83,13 +84,14 @@ pub enum Codec {
 }
 
 impl MediaOptions {
-    /// The driver's settings.
+    /// The driver's settings, for whoever calls.
     #[must_use]
     pub fn driver(&self) -> driver::Options {
         driver::Options {
             peer: self.paths.apply(self.peer()),
             interfaces: self.interface.clone(),
             udp_port: self.udp_port.unwrap_or(0),
+            tcp: Tcp::Connects,
             impair: self.impair,
             mdns: match (self.no_mdns, self.mdns_candidates) {
                 (true, _) => Mdns::Off,

@@ -210,9 +210,7 @@ impl Driver {
         config.hidden = hidden.map_err(|error| Refusal::System { detail: error.to_string() })?;
         let mut peer = Peer::new(config, self.certificate.clone(), rng);
         peer.mute_reflection(self.microphone);
-        for (path, addr) in serving {
-            peer.handle_input(now, Input::LocalAddress { path, addr });
-        }
+        self.network.give_addresses(now, &mut peer, serving);
         if !self.has_servers() {
             peer.handle_input(now, Input::LocalAddressesDone);
         }

@@ -12,17 +12,21 @@ impl Driver {
     pub(super) fn drain(&mut self, now: Instant, key: CallKey) {
         let mut is_secured = false;
         let mut has_ended = false;
+        let mut has_chosen = false;
         let mut has_lost_its_way = false;
         while let Some(call) = self.calls.get_mut(key) {
             let Progress::Running { peer, .. } = &mut call.progress else { return };
             match peer.poll_output() {
-                Output::Transmit { path, to, bytes } => self.network.send(now, path, to, bytes),
+                Output::Transmit { path, to, bytes } => {
+                    self.network.send(now, key, (path, to), bytes);
+                }
                 Output::Event(event) => {
                     if matches!(event, Event::Dtls { state: DtlsState::Connected, .. }) {
                         is_secured = true;
                         self.ask_for_words(key);
                     }
                     has_ended |= matches!(event, Event::Ended { .. });
+                    has_chosen |= matches!(event, Event::Pair { .. });
                     has_lost_its_way |= matches!(event, Event::RestartNeeded);
                     self.tell(now, key, event);
                 }
@@ -34,6 +38,9 @@ impl Driver {
                     break;
                 }
             }
+        }
+        if has_chosen && let Some(peer) = self.calls.peer(key) {
+            self.network.streams.retain_of(key, |path, to| peer.has_way(path, to));
         }
         if has_ended {
             self.bury(now, key);
@@ -132,6 +139,7 @@ impl Driver {
             }
         }
         self.network.relays.close_of(key);
+        self.network.streams.retain_of(key, |_, _| false);
         if let Some(call) = self.calls.get_mut(key) {
             call.bury(now);
         }

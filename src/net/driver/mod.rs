@@ -33,6 +33,7 @@ mod ringing;
 mod run;
 mod servers;
 mod story;
+mod streams;
 mod timers;
 mod uplinks;
 mod voices;
@@ -53,7 +54,9 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::dtls_srtp::Certificate;
+use crate::ice::Policy;
 use crate::net::sound::Sound;
+use crate::net::tcp::Tcp;
 use crate::net::udp::Sockets;
 use crate::net::watch::Watch;
 use crate::net::world::World;
@@ -112,7 +115,7 @@ pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
     let (watch, sockets) = {
         let _sockets_belong_to_it = runtime.enter();
         // First: what changes from here on is told.
-        (Watch::new(), Sockets::bind(&options.interfaces, options.udp_port))
+        (Watch::new(), sockets(&options))
     };
     let ready = sockets
         .map_err(|error| system(&format!("no UDP socket on port {}", options.udp_port), &error))
@@ -158,6 +161,15 @@ pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
     let spawned = thread.spawn(move || runtime.block_on(driver.run()));
     spawned.map_err(|error| system("no thread", &error))?;
     Ok(handle)
+}
+
+/// Where relays alone are used, nobody is to learn an address of ours, and none is of use.
+fn sockets(options: &Options) -> std::io::Result<Sockets> {
+    let tcp = match options.peer.policy {
+        Policy::All => options.tcp,
+        Policy::Relay => Tcp::Off,
+    };
+    Sockets::bind(&options.interfaces, options.udp_port, tcp)
 }
 
 fn system(what: &str, why: &dyn std::fmt::Display) -> Refusal {

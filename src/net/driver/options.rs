@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::net::driver::{Mdns, Words};
 use crate::net::impair::Impairment;
+use crate::net::tcp::Tcp;
 use crate::peer::config::Config;
 
 /// Settings of a driver.
@@ -15,6 +16,8 @@ pub struct Options {
     pub interfaces: Vec<String>,
     /// `--udp-port`: one port for all calls; 0 for any free one.
     pub udp_port: u16,
+    /// Whether media may go by TCP where UDP is blocked, and who connects.
+    pub tcp: Tcp,
     /// `--impair`: a bad network, both ways.
     pub impair: Option<Impairment>,
     /// `--duration`: hang up after this much of connected call.
@@ -37,6 +40,7 @@ impl Default for Options {
             peer: Config::default(),
             interfaces: Vec::new(),
             udp_port: 0,
+            tcp: Tcp::default(),
             impair: None,
             duration: None,
             max_calls: 32,

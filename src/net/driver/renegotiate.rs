@@ -173,7 +173,7 @@ impl Driver {
                 tracing::warn!(%error, "new addresses are not used");
             }
             let serving = self.network.sockets.serving(caller.signalling);
-            give_addresses(now, peer, &mut self.names, &serving);
+            give_addresses(now, peer, &mut self.names, &self.network, serving);
         }
         let Ok(offer) = peer.make_offer(now) else { return };
         let change = if peer.has_open_restart() { Change::IceRestart } else { Change::Direction };

@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::Sleep;
 
+use crate::net::driver::network::{Arrived, Whose};
 use crate::net::driver::{Driver, Which};
 use crate::net::udp::Received;
 use crate::peer::event::End;
@@ -79,14 +80,14 @@ impl Driver {
 
     /// Returns when there is something to do.
     async fn wait(&mut self, mut sleep: Pin<&mut Sleep>) {
-        let due = self.earliest();
+        let (now, due) = (self.world.now(), self.earliest());
         if let Some(due) = due.map(|due| self.world.to_runtime(due))
             && sleep.deadline() != due
         {
             sleep.as_mut().reset(due);
         }
         poll_fn(|cx| {
-            let mut ready = self.network.poll_readable(cx).is_ready();
+            let mut ready = self.network.poll_readable(now, cx).is_ready();
             if self.watch.poll_changed(cx).is_ready() {
                 self.has_other_addresses = true;
                 ready = true;
@@ -121,25 +122,31 @@ impl Driver {
     fn take_datagrams(&mut self, buffer: &mut [u8]) -> bool {
         for _ in 0..BATCH {
             let now = self.world.now();
-            let Some(received) = self.network.receive(now, buffer) else { return false };
-            self.take_datagram(now, received, buffer);
+            let Some(arrived) = self.network.receive(now, buffer) else { return false };
+            self.take_packet(now, arrived, buffer);
         }
         true
     }
 
-    fn take_datagram(&mut self, now: Instant, received: Received, buffer: &mut [u8]) {
-        let Received { path, from, length } = received;
+    fn take_packet(&mut self, now: Instant, arrived: Arrived, buffer: &mut [u8]) {
+        let Received { path, from, length } = arrived.packet;
         let Some(bytes) = buffer.get_mut(..length) else { return };
-        let own = self.network.relays.owner(path);
         let mut moves = Moves::Any;
-        let key = own.or_else(|| match self.router.route(path, from, bytes) {
-            Route::Call(key) => Some(key),
-            Route::Answer(id) => {
-                moves = Moves::Unowned;
-                self.calls.asker(id)
-            }
-            Route::Nobody => None,
-        });
+        let key = match arrived.whose {
+            Whose::Of(key) | Whose::Strangers(Some(key)) => Some(key),
+            Whose::Strangers(None) => match self.router.route(path, from, bytes) {
+                Route::Call(key) => self.network.streams.belongs_to((path, from), key),
+                _ => return self.network.streams.close_strangers((path, from)),
+            },
+            Whose::Anybodys => match self.router.route(path, from, bytes) {
+                Route::Call(key) => Some(key),
+                Route::Answer(id) => {
+                    moves = Moves::Unowned;
+                    self.calls.asker(id)
+                }
+                Route::Nobody => None,
+            },
+        };
         let Some((key, peer)) = key.and_then(|key| Some((key, self.calls.peer(key)?))) else {
             return;
         };
@@ -151,18 +158,31 @@ impl Driver {
             Moves::Any => owner != Some(key),
             Moves::Unowned => owner.is_none(),
         };
-        if own.is_none() && may_move && peer.has_proof_of(path, from) {
-            self.router.learn(path, from, key);
+        match arrived.whose {
+            Whose::Of(_) => {}
+            Whose::Strangers(_) if peer.has_proof_of(path, from) => {
+                self.network.streams.is_proven((path, from));
+            }
+            Whose::Anybodys if may_move && peer.has_proof_of(path, from) => {
+                self.router.learn(path, from, key);
+            }
+            Whose::Strangers(_) | Whose::Anybodys => {}
         }
         self.drain(now, key);
     }
 
-    /// Streams to TURN servers that broke.
+    /// Streams to TURN servers and to the other side that broke.
     fn take_broken(&mut self) {
         let now = self.world.now();
         for (key, path) in self.network.relays.take_broken() {
             if let Some(peer) = self.calls.peer(key) {
                 peer.handle_input(now, Input::RelayDisconnected(path));
+            }
+            self.drain(now, key);
+        }
+        for (key, path, to) in self.network.streams.take_broken(now) {
+            if let Some(peer) = self.calls.peer(key) {
+                peer.handle_input(now, Input::StreamGone { path, to });
             }
             self.drain(now, key);
         }

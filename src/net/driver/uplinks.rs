@@ -13,6 +13,7 @@ use crate::ice::PathId;
 use crate::net::driver::Driver;
 use crate::net::driver::calls::{Call, CallKey};
 use crate::net::driver::names::Names;
+use crate::net::driver::network::Network;
 use crate::peer::{Input, Peer};
 use crate::time::Instant;
 
@@ -37,7 +38,7 @@ impl Driver {
             serving.retain(|(path, _)| changes.come.contains(path));
             let Some(peer) = self.calls.peer(key) else { continue };
             // What came first: who loses one has another to go to.
-            give_addresses(now, peer, &mut self.names, &serving);
+            give_addresses(now, peer, &mut self.names, &self.network, serving);
             for path in &changes.gone {
                 peer.handle_input(now, Input::LocalAddressGone { path: *path });
             }
@@ -63,12 +64,11 @@ pub(super) fn give_addresses(
     now: Instant,
     peer: &mut Peer,
     names: &mut Names,
-    addresses: &[(PathId, SocketAddr)],
+    network: &Network,
+    addresses: Vec<(PathId, SocketAddr)>,
 ) {
     if let Ok(hidden) = names.hide(addresses.iter().map(|(_, addr)| addr.ip())) {
         peer.hide(hidden);
-        for (path, addr) in addresses {
-            peer.handle_input(now, Input::LocalAddress { path: *path, addr: *addr });
-        }
+        network.give_addresses(now, peer, addresses);
     }
 }

@@ -1,14 +1,13 @@
 //! Descriptions come and go: what a peer makes of them.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::Peer;
 use super::phase::{Phase, Signal};
 use super::renegotiate::ANSWER_WITHIN;
+use super::{Peer, Socket};
 use crate::ice::{self, PathId, Role};
 use crate::peer::event::{Event, GatheringState, Side};
 use crate::peer::negotiate::NegotiateError;
@@ -32,8 +31,8 @@ impl Peer {
             let known = transport.agent.remote_credentials();
             replaces = known.map(|known| known.ufrag.clone());
             transport.agent.handle_input(now, ice::Input::Restart);
-            for (path, addr) in self.sockets.drain(..) {
-                transport.agent.handle_input(now, ice::Input::LocalCandidate { path, addr });
+            for socket in self.sockets.drain(..) {
+                transport.agent.handle_input(now, socket.candidate());
             }
             transport.agent.handle_input(now, ice::Input::LocalCandidatesDone);
         }
@@ -182,8 +181,8 @@ impl Peer {
         let rng = StdRng::from_rng(&mut self.rng);
         let mut transport = Transport::new(config, Arc::clone(&self.certificate), rng);
         self.events.push_back(Event::Gathering { state: GatheringState::Gathering });
-        for (path, addr) in self.sockets.drain(..) {
-            transport.agent.handle_input(now, ice::Input::LocalCandidate { path, addr });
+        for socket in self.sockets.drain(..) {
+            transport.agent.handle_input(now, socket.candidate());
         }
         if self.config.servers.is_empty() || self.addresses_done {
             transport.agent.handle_input(now, ice::Input::LocalCandidatesDone);
@@ -192,17 +191,17 @@ impl Peer {
         self.settle(now);
     }
 
-    pub(super) fn socket(&mut self, now: Instant, path: PathId, addr: SocketAddr) {
+    pub(super) fn socket(&mut self, now: Instant, socket: Socket) {
         match &mut self.transport {
             Some(transport) if !self.negotiation.wants_restart() => {
-                transport.agent.handle_input(now, ice::Input::LocalCandidate { path, addr });
+                transport.agent.handle_input(now, socket.candidate());
             }
-            _ => self.sockets.push((path, addr)),
+            _ => self.sockets.push(socket),
         }
     }
 
     pub(super) fn lose_socket(&mut self, now: Instant, path: PathId) {
-        self.sockets.retain(|(known, _)| *known != path);
+        self.sockets.retain(|socket| socket.path() != path);
         if let Some(transport) = &mut self.transport {
             transport.agent.handle_input(now, ice::Input::PathGone(path));
         }
