@@ -63,6 +63,24 @@ fn the_page_calls_and_both_hear_each_other() {
     });
 }
 
+/// The certificate is halloo's own, and the person has said yes to it.
+#[test]
+fn the_page_calls_from_the_network_by_https() {
+    on_stage(|stage| {
+        let address = stage.pair.left.address.to_string();
+        let (mut halloo, file) = stage.listen(&["--tls", "--bind", &format!("{address}:0")]);
+        assert!(halloo.url().starts_with(&format!("https://{address}:")), "{}", halloo.url());
+        let browser = stage.browser_with(&["--ignore-certificate-errors"]);
+        let page = browser.open(&halloo.url());
+        assert_eq!(page.evaluate("window.isSecureContext"), true);
+        calls(&page, &mut halloo);
+        page_hears(&page)?;
+        page.click("#hang-up");
+        halloo.wait_for("ended", |event| event["end"] == "hung_up_by_peer");
+        halloo_heard(&file, QUARTER)
+    });
+}
+
 #[test]
 fn the_page_is_worked_by_keyboard_and_mute_is_silence() {
     let Some(stage) = Stage::new() else { return };

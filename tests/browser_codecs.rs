@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 
 use common::listen::Recording;
 use common::stage::{
-    HALF, OURS, REMOTE, THEIRS, TONE, Visit, halloo_heard, is_tone, lines, on_stage, page_hears,
+    HALF, OURS, REMOTE, THEIRS, TONE, Visit, halloo_heard, is_tone, lines, on_stage,
+    on_stage_for_each, page_hears,
 };
 use serde_json::Value;
 
@@ -60,16 +61,14 @@ fn codecs(visit: &Visit) -> [Value; 2] {
 
 #[test]
 fn g711_or_g722_alone_will_do() {
-    for law in ["PCMU", "PCMA", "G722"] {
-        on_stage(|stage| {
-            let mut visit = stage.visit(&[]);
-            visit.calls(&format!("{{ codecs: ['{law}'] }}"));
-            page_hears(&visit.page)?;
-            assert_eq!(codecs(&visit), [format!("audio/{law}"), format!("audio/{law}")]);
-            visit.hang_up();
-            halloo_heard(&visit.file, HALF)
-        });
-    }
+    on_stage_for_each(&["PCMU", "PCMA", "G722"], |stage, browser, law| {
+        let mut visit = stage.visit_by(browser, &[]);
+        visit.calls(&format!("{{ codecs: ['{law}'] }}"));
+        page_hears(&visit.page)?;
+        assert_eq!(codecs(&visit), [format!("audio/{law}"), format!("audio/{law}")]);
+        visit.hang_up();
+        halloo_heard(&visit.file, HALF)
+    });
 }
 
 #[test]
@@ -119,22 +118,20 @@ fn sections_with_a_transport_each_may_be_offered() {
 /// An answer's `a=ptime` is obeyed by Chromium, and its offer's by us.
 #[test]
 fn packets_are_as_long_as_was_agreed() {
-    for (ptime, rate) in [("10", 100.0), ("60", 1_000.0 / 60.0)] {
-        on_stage(|stage| {
-            let mut visit = stage.visit(&["--frame", ptime]);
-            visit.calls(&format!(
-                "{{ edits: [['a=rtcp-mux\\r\\n', 'a=rtcp-mux\\r\\na=ptime:{ptime}\\r\\n']] }}"
-            ));
-            page_hears(&visit.page)?;
-            let (at_halloo, at_page) = packets_a_second(&visit);
-            for (who, packets) in [("halloo", at_halloo), ("the page", at_page)] {
-                let near = (0.9 * rate..1.1 * rate).contains(&packets);
-                assert!(near, "{who} gets {packets} packets/s of {ptime} ms");
-            }
-            visit.hang_up();
-            halloo_heard(&visit.file, HALF)
-        });
-    }
+    on_stage_for_each(&[("10", 100.0), ("60", 1_000.0 / 60.0)], |stage, browser, (ptime, rate)| {
+        let mut visit = stage.visit_by(browser, &["--frame", ptime]);
+        visit.calls(&format!(
+            "{{ edits: [['a=rtcp-mux\\r\\n', 'a=rtcp-mux\\r\\na=ptime:{ptime}\\r\\n']] }}"
+        ));
+        page_hears(&visit.page)?;
+        let (at_halloo, at_page) = packets_a_second(&visit);
+        for (who, packets) in [("halloo", at_halloo), ("the page", at_page)] {
+            let near = (0.9 * rate..1.1 * rate).contains(&packets);
+            assert!(near, "{who} gets {packets} packets/s of {ptime} ms");
+        }
+        visit.hang_up();
+        halloo_heard(&visit.file, HALF)
+    });
 }
 
 /// RFC 7587 section 3.1.3: in silence a packet now and then, and not a gap when speech goes on.
@@ -183,10 +180,11 @@ fn tone_with_pause() -> PathBuf {
 /// RFC 7587 section 3.3, with a tenth of the packets lost on purpose.
 #[test]
 fn copies_are_sent_where_the_receiver_can_use_them() {
-    for (fec, more) in [(true, &[][..]), (false, &["--no-fec"][..])] {
-        on_stage(|stage| {
+    on_stage_for_each(
+        &[(true, &[][..]), (false, &["--no-fec"][..])],
+        |stage, browser, (fec, more)| {
             let more = [&["--impair", "loss=10%,seed=3"], more].concat();
-            let mut visit = stage.visit(&more);
+            let mut visit = stage.visit_by(browser, &more);
             let edit = "edits: [['useinbandfec=1', 'useinbandfec=0']]";
             visit.calls(&if fec { "{}".to_owned() } else { format!("{{ {edit} }}") });
             let answer = lines(&visit.page.evaluate("answered"), "a=fmtp:111 ");
@@ -211,8 +209,8 @@ fn copies_are_sent_where_the_receiver_can_use_them() {
             assert!(lost.as_u64().unwrap() > 10, "{lost}");
             visit.hang_up();
             Ok(())
-        });
-    }
+        },
+    );
 }
 
 #[test]

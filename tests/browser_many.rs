@@ -17,7 +17,8 @@ use std::time::Duration;
 use common::chromium::Page;
 use common::listen::Recording;
 use common::stage::{
-    HALF, OURS, QUARTER, REMOTE, THEIRS, Visit, is_tone, lines, on_stage, page_hears,
+    HALF, OURS, QUARTER, REMOTE, THEIRS, Visit, is_tone, lines, on_stage, on_stage_for_each,
+    page_hears,
 };
 use serde_json::json;
 
@@ -124,35 +125,34 @@ fn pass(page: &Page, seconds: f64) {
 
 #[test]
 fn a_page_starts_ice_anew_and_the_sound_goes_on() {
-    for how in [
+    let ways = [
         "offerAgain((pc) => pc.restartIce())",
         // Chromium checks from its new sockets at once, by the names of the session before.
         "offerAgain((pc) => pc.restartIce(), { late: 700 })",
         "restartByFragment()",
-    ] {
-        on_stage(|stage| {
-            let mut visit = stage.visit(&[]);
-            visit.calls("{ wait: true }");
-            page_hears(&visit.page)?;
-            let ufrags = |visit: &Visit| {
-                ["Local", "Remote"].map(|whose| {
-                    let sdp = visit.page.evaluate(&format!("pc.current{whose}Description.sdp"));
-                    lines(&sdp, "a=ice-ufrag:")
-                })
-            };
-            let before = ufrags(&visit);
-            let connected = visit.halloo.wait_for("connected", |_| true)["t"].as_f64();
-            assert_eq!(visit.page.evaluate(how), 200, "{how}");
-            let after = ufrags(&visit);
-            assert!(before[0] != after[0] && before[1] != after[1], "{before:?} {after:?}");
-            // A second pair was selected, of the new session.
-            visit.halloo.wait_for("pair", |event| event["t"].as_f64() > connected);
-            page_hears(&visit.page)?;
-            halloo_hears_now(&visit)?;
-            visit.hang_up();
-            Ok(())
-        });
-    }
+    ];
+    on_stage_for_each(&ways, |stage, browser, how| {
+        let mut visit = stage.visit_by(browser, &[]);
+        visit.calls("{ wait: true }");
+        page_hears(&visit.page)?;
+        let ufrags = |visit: &Visit| {
+            ["Local", "Remote"].map(|whose| {
+                let sdp = visit.page.evaluate(&format!("pc.current{whose}Description.sdp"));
+                lines(&sdp, "a=ice-ufrag:")
+            })
+        };
+        let before = ufrags(&visit);
+        let connected = visit.halloo.wait_for("connected", |_| true)["t"].as_f64();
+        assert_eq!(visit.page.evaluate(how), 200, "{how}");
+        let after = ufrags(&visit);
+        assert!(before[0] != after[0] && before[1] != after[1], "{before:?} {after:?}");
+        // A second pair was selected, of the new session.
+        visit.halloo.wait_for("pair", |event| event["t"].as_f64() > connected);
+        page_hears(&visit.page)?;
+        halloo_hears_now(&visit)?;
+        visit.hang_up();
+        Ok(())
+    });
 }
 
 #[test]

@@ -113,6 +113,27 @@ fn the_page_calls_mutes_holds_and_hangs_up() {
     });
 }
 
+/// From the network, as `--lan` serves it; the person has said yes to halloo's own certificate.
+#[test]
+fn the_page_calls_by_https() {
+    on_stage(|stage| {
+        let (mut halloo, file) = stage.listen(&["--lan", "--bind", "0.0.0.0:0"]);
+        let url = halloo.url();
+        assert!(url.starts_with(&format!("https://{}:", stage.pair.left.address)), "{url}");
+        let person = Person::at(stage);
+        person.firefox.open(&url);
+        assert_eq!(person.firefox.evaluate("window.isSecureContext"), true);
+        person.firefox.click("#call");
+        person.is_in("connected");
+        halloo.wait_for("connected", |_| true);
+        person.hears()?;
+        halloo_hears(&file)?;
+        person.firefox.click("#hang-up");
+        halloo.wait_for("ended", |event| event["end"] == "hung_up_by_peer");
+        Ok(())
+    });
+}
+
 #[test]
 fn the_page_says_that_halloo_hung_up_and_a_closed_tab_hangs_up() {
     on_stage(|stage| {

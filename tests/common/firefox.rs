@@ -47,7 +47,7 @@ impl Firefox {
         let mut child = spawned.expect("a browser (Debian: apt install firefox-esr)");
         let port = port(&mut child, &profile);
         // Bash alone can open a socket without a further program.
-        let joined = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; cat <&3 & cat >&3; kill $!");
+        let joined = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; cat <&3 & cat >&3; kill $! 2>&-");
         let mut shell = place.command("bash");
         shell.args(["-c", &joined]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut shell = shell.spawn().unwrap();
@@ -55,8 +55,7 @@ impl Firefox {
         let mut wire = Wire { shell, stdin, stdout: BufReader::new(stdout), last_id: 0 };
         wire.receive(); // its greeting
         let firefox = Self { child, profile, wire: Mutex::new(wire) };
-        let capabilities = json!({ "alwaysMatch": { "acceptInsecureCerts": true } });
-        firefox.call("WebDriver:NewSession", json!({ "capabilities": capabilities }));
+        firefox.call("WebDriver:NewSession", json!({ "acceptInsecureCerts": true }));
         firefox.call("WebDriver:SetTimeouts", json!({ "script": 60_000 }));
         firefox
     }

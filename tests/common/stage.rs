@@ -52,6 +52,18 @@ pub fn on_stage(test: impl Fn(&Stage) -> Result<(), String>) {
     }
 }
 
+/// The same for each case, one after another in one browser.
+pub fn on_stage_for_each<Case: Copy>(
+    cases: &[Case],
+    test: impl Fn(&Stage, &Rc<Browser>, Case) -> Result<(), String>,
+) {
+    let Some(stage) = Stage::new() else { return };
+    let browser = Rc::new(stage.browser());
+    for case in cases {
+        stall::undisturbed(|| test(&stage, &browser, *case));
+    }
+}
+
 /// A network, and the turn to use the machine.
 pub struct Stage {
     pub pair: Namespaces,
@@ -86,12 +98,20 @@ impl Stage {
 
     /// A browser whose microphone hears [`THEIRS`].
     pub fn browser(&self) -> Browser {
+        self.browser_with(&[])
+    }
+
+    /// The same with further arguments.
+    pub fn browser_with(&self, arguments: &[&str]) -> Browser {
         let microphone = Path::new(env!("CARGO_TARGET_TMPDIR")).join("microphone.wav");
         // Ten seconds hold whole periods: no click where the file starts over.
         Recording::tone(THEIRS, 0.25, 10.0, 48_000).write(&microphone);
-        let options =
-            Options { namespace: self.here(), microphone: Some(&microphone), ..Options::default() };
-        Browser::launch(&options)
+        Browser::launch(&Options {
+            namespace: self.here(),
+            microphone: Some(&microphone),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            ..Options::default()
+        })
     }
 
     /// A site with somebody else's page.
