@@ -81,8 +81,10 @@ fn a_person_speaks_and_hears_and_the_microphone_is_open_only_for_the_call() {
     let heard = recording("card-caller");
     let (input, output) = (format!("tone:{TONE}"), format!("file:{}", heard.display()));
     let url = listener.url();
+    let changes = server.changes();
     let mut caller = Halloo::start(None, &["call", &url, "--input", &input, "--output", &output]);
     seconds(&mut caller, 1);
+    changes.wait_for("'new' on source-output");
     assert_eq!(captures(&server), idle + 1, "the microphone, once somebody calls");
     let tape = server.record();
     seconds(&mut caller, 2);
@@ -93,12 +95,10 @@ fn a_person_speaks_and_hears_and_the_microphone_is_open_only_for_the_call() {
     assert!(hears(&played, TONE.into()), "loudspeaker: {:?} Hz", played.pitch());
     let heard = Recording::read(&heard).last(1.0);
     assert!(hears(&heard, VOICE), "microphone: {:?} Hz", heard.pitch());
-    // Closing takes the device's own thread a moment: it looks each 50 ms.
-    let closed = (0..40).any(|_| {
-        std::thread::sleep(Duration::from_millis(50));
-        captures(&server) == idle
-    });
-    assert!(closed, "the microphone is still open");
+    // Closing takes the device's own thread a moment. The tape's end was told, too.
+    while captures(&server) != idle {
+        changes.wait_for("'remove' on source-output");
+    }
 }
 
 #[test]

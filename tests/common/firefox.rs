@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -43,9 +44,9 @@ impl Firefox {
         command.args(["--headless", "--no-remote", "--marionette", "--profile"]).arg(&profile);
         command.envs(sound.environment()).env("HOME", &profile);
         let spawned =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut child = spawned.expect("a browser (Debian: apt install firefox-esr)");
-        let port = port(&mut child, &profile);
+        let port = port(&mut child);
         // Bash alone can open a socket without a further program.
         let joined = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; cat <&3 & cat >&3; kill $! 2>&-");
         let mut shell = place.command("bash");
@@ -155,18 +156,18 @@ impl Drop for Firefox {
     }
 }
 
-/// It writes the port that it took beside its preferences, and tells nobody.
-fn port(child: &mut Child, profile: &Path) -> u16 {
-    let file = profile.join("MarionetteActivePort");
-    for _ in 0..1_200 {
-        let written = std::fs::read_to_string(&file).unwrap_or_default();
-        if let Ok(port) = written.trim().parse() {
-            return port;
+/// The port that it took, which its output names. What else it says is read and forgotten, or it would wait.
+fn port(child: &mut Child) -> u16 {
+    let said = BufReader::new(child.stdout.take().unwrap()).split(b'\n');
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        for line in said.map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line);
+            let port = line.split_once("Listening on port ").map(|(_, port)| port.trim().parse());
+            let _only_the_first_is_awaited = port.map(|port| tell.send(port.unwrap()));
         }
-        assert!(child.try_wait().unwrap().is_none(), "firefox-esr has ended");
-        thread::sleep(Duration::from_millis(50));
-    }
-    panic!("firefox-esr does not start");
+    });
+    told.recv_timeout(Duration::from_secs(60)).expect("firefox-esr has ended, or does not start")
 }
 
 fn preferences(hz: u32) -> String {

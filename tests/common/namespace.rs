@@ -96,8 +96,8 @@ impl Namespaces {
         Ok(made)
     }
 
-    /// The kernel calls both ends up a moment after they were switched on. Whoever looks before that sees no
-    /// network.
+    /// The kernel calls both ends up as late as a second after they were switched on (IFF_RUNNING). Whoever
+    /// looks before that, as node does, sees no network.
     fn wait_until_up(&self) {
         for side in [&self.left, &self.right] {
             let is_up = || {

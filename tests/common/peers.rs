@@ -61,7 +61,6 @@ impl Stage {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let test = std::thread::current().name().unwrap_or("a peer's test").replace("::", "-");
         let cable = skip::namespaces(&test)?;
-        [&cable.left, &cable.right].into_iter().for_each(wait_until_running);
         let [at_halloo, at_peer] =
             ["halloo", "peer"].map(|side| recording(&format!("{test}-{side}")));
         let (halloo, peer) = (cable.left.clone(), cable.right.clone());
@@ -141,20 +140,6 @@ impl Stage {
     pub fn halloo_heard(&self) -> Result<(), String> {
         is_tone(&self.at_halloo, THEIRS, THEIR_LEVEL)
     }
-}
-
-/// Linux tells up to a second late that a new cable is plugged in (IFF_RUNNING), and only then do some
-/// stacks see the interface, node's among them. There is no event for it that could not be missed.
-fn wait_until_running(place: &Namespace) {
-    for _ in 0..150 {
-        let show = ["-n", &place.name, "link", "show", "dev", &place.interface];
-        let output = Command::new("ip").args(show).output().unwrap();
-        if String::from_utf8_lossy(&output.stdout).contains("state UP") {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("{} does not come up", place.interface);
 }
 
 /// Pitch, level and purity of what was recorded, once the call is in full swing.

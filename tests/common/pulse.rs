@@ -10,8 +10,11 @@
 #![allow(clippy::cast_possible_truncation)]
 
 use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use std::{fs, thread};
 
@@ -123,34 +126,45 @@ impl SoundServer {
     pub fn restart(&mut self) {
         let _ = fs::remove_file(self.folder.join("pulse.socket"));
         let log = fs::File::create(self.folder.join("server.log")).unwrap();
+        // It tells whoever started it when it listens, as systemd has it (sd_notify).
+        let told = self.folder.join("told.socket");
+        let _ = fs::remove_file(&told);
+        let ready = UnixDatagram::bind(&told).unwrap();
         let started = self
             .command("pulseaudio")
             .args(["-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit"])
             .args(["--use-pid-file=no", "--realtime=no", "--high-priority=no", "-F"])
             .arg(self.folder.join("script.pa"))
+            .env("NOTIFY_SOCKET", &told)
             .stderr(log)
             .spawn();
         self.server = Some(started.unwrap_or_else(|error| missing("pulseaudio", &error)));
-        self.wait_until_ready();
+        self.await_ready(&ready);
         for card in self.awake.clone() {
             let listener = self.client("parec", card).arg("--raw").spawn();
             self.listeners.push(listener.unwrap_or_else(|error| missing("parec", &error)));
         }
     }
 
-    fn wait_until_ready(&mut self) {
-        for _ in 0..200 {
-            let asked = self.command("pactl").arg("info").stderr(Stdio::null()).status();
-            if asked.unwrap_or_else(|error| missing("pactl", &error)).success() {
-                return;
-            }
-            if self.server.as_mut().unwrap().try_wait().unwrap().is_some() {
-                break;
-            }
-            thread::sleep(Duration::from_millis(50)); // nothing tells when it listens
+    fn await_ready(&self, ready: &UnixDatagram) {
+        ready.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut said = [0; 64];
+        let told = ready.recv(&mut said).map(|length| said[..length].starts_with(b"READY=1"));
+        if !told.as_ref().is_ok_and(|is_ready| *is_ready) {
+            let log = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
+            panic!("the sound server does not start ({told:?}):\n{log}");
         }
-        let log = fs::read_to_string(self.folder.join("server.log")).unwrap_or_default();
-        panic!("the sound server does not start:\n{log}");
+    }
+
+    /// What changes at the server, from now on.
+    pub fn changes(&self) -> Changes {
+        let follower = self.command("pactl").arg("subscribe").stdout(Stdio::piped()).spawn();
+        let mut follower = follower.unwrap_or_else(|error| missing("pactl", &error));
+        let lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+        let (tell, changes) = channel();
+        // It ends with `pactl`, whose output it reads.
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        Changes { _follower: Running(follower), changes }
     }
 
     /// Plays a recording into the microphone, from now on. It ends when the answer is dropped.
@@ -235,6 +249,25 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// What changes at a server, as it tells it.
+#[derive(Debug)]
+pub struct Changes {
+    _follower: Running,
+    changes: Receiver<String>,
+}
+
+impl Changes {
+    /// Waits until one of these words is told, such as `'remove' on source-output`.
+    pub fn wait_for(&self, words: &str) {
+        loop {
+            let change = self.changes.recv_timeout(Duration::from_secs(10));
+            if change.unwrap_or_else(|_| panic!("{words}: never told")).contains(words) {
+                return;
+            }
+        }
     }
 }
 

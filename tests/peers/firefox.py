@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 import wave
@@ -46,7 +47,7 @@ class Firefox:
         command = ["firefox-esr", "--headless", "--no-remote", "--marionette", "--profile", self.profile]
         environment = {**os.environ, "HOME": self.profile}
         self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self.socket = socket.create_connection(("127.0.0.1", self.port()))
         self.buffer = b""
@@ -58,13 +59,13 @@ class Firefox:
         self.script(Path(__file__).with_suffix(".js").read_text())
 
     def port(self):
-        """It writes the port that it took beside its preferences."""
-        file = Path(self.profile, "MarionetteActivePort")
-        while self.process.poll() is None:
-            if file.exists() and file.read_text().strip():
-                return int(file.read_text())
-            time.sleep(0.05)
-        raise RuntimeError(f"firefox-esr ended with {self.process.returncode}")
+        """Its output names the port that it took. What else it says is read, or it would wait."""
+        for line in self.process.stdout:
+            if b"Listening on port " in line:
+                forget = lambda: [None for _ in self.process.stdout]
+                threading.Thread(target=forget, daemon=True).start()
+                return int(line.split()[-1])
+        raise RuntimeError(f"firefox-esr ended with {self.process.wait()}")
 
     def receive(self):
         while b":" not in self.buffer:
