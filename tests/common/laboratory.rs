@@ -342,7 +342,7 @@ impl Computer {
         self
     }
 
-    /// Its own firewall lets in by UDP only who was sent to; names are looked up (mDNS) all the same.
+    /// Its own firewall lets in only who was sent to, HTTP aside; names are looked up (mDNS) all the same.
     pub fn with_firewall(self) -> Self {
         self.machine.nft(
             "table inet firewall {
@@ -350,6 +350,7 @@ impl Computer {
                     type filter hook input priority 0
                     ct state established,related accept
                     meta l4proto udp udp dport != 5353 drop
+                    iifname eth* meta l4proto tcp drop
                 }
             }",
         );
