@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(unreachable_pub, clippy::print_stdout)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -25,10 +25,11 @@ mod common {
 use common::chromium::{Browser, Options, Page};
 use common::coturn::{self, Coturn};
 use common::halloo::{Halloo, recording};
-use common::laboratory::{Computer, Internet, Mapping};
+use common::laboratory::{Computer, Internet, Mapping, Nat};
 use common::listen::Recording;
 use common::stage::{
-    HALF, OURS, REMOTE, Site, THEIRS, TONE, halloo_heard, is_tone, lines, on_stage, page_hears,
+    HALF, OURS, QUARTER, REMOTE, Site, THEIRS, TONE, halloo_heard, is_tone, lines, on_stage,
+    page_hears,
 };
 
 /// The types that an end of a pair may have.
@@ -244,4 +245,131 @@ fn the_page_begins_ice_anew_behind_two_nats_and_no_sound_is_lost() {
         is_tone("halloo", &at_halloo, THEIRS, HALF)?;
         visit.both_hear()
     });
+}
+
+/// halloo's own page in a call, whose microphone a browser lets it use: it sees every interface.
+struct Talk {
+    halloo: Halloo,
+    page: Page,
+    file: PathBuf,
+    name: String,
+    _browser: Browser,
+}
+
+impl Talk {
+    fn new(name: &str, listener: &Computer, caller: &Computer) -> Self {
+        let (mut halloo, file) = listen(name, listener, &[]);
+        let microphone = Path::new(env!("CARGO_TARGET_TMPDIR")).join("microphone-laboratory.wav");
+        Recording::tone(THEIRS, 0.25, 10.0, 48_000).write(&microphone);
+        // Only so may a page over plain http have the microphone.
+        let secure = format!("--unsafely-treat-insecure-origin-as-secure={}", halloo.url());
+        let browser = Browser::launch(&Options {
+            namespace: Some(caller.place()),
+            microphone: Some(&microphone),
+            arguments: vec![secure],
+            ..Options::default()
+        });
+        let page = browser.open_after(&halloo.url(), WATCHED);
+        page.click("#call");
+        page.wait_for("document.body.dataset.state === 'connected'");
+        let connected = halloo.wait_for("connected", |_| true);
+        println!("{name}: set up in {:.0} ms", connected["ms"].as_f64().unwrap());
+        Self { halloo, page, file, name: name.into(), _browser: browser }
+    }
+
+    /// `disturb` happens a second or two after the begin of so many seconds of sound, at whose end all must be
+    /// well again; the page may hear nothing for so long in between, and halloo for so long.
+    fn survives(
+        &mut self,
+        seconds: f64,
+        limits: [f64; 2],
+        disturb: impl FnOnce(&mut Halloo),
+    ) -> Result<(), String> {
+        let Self { halloo, page, file, name, .. } = self;
+        let at_page = std::thread::scope(|scope| {
+            let recording = scope.spawn(|| page.record(REMOTE, seconds));
+            for _ in 0..2 {
+                let so_far = halloo.catch_up().len();
+                halloo.wait_for_next("stats", so_far);
+            }
+            disturb(halloo);
+            recording.join().unwrap()
+        });
+        let at_halloo = Recording::read(file).last(seconds);
+        let gaps = [at_page.longest_gap(OURS.into()), at_halloo.longest_gap(THEIRS)];
+        println!("{name}: gaps of {gaps:.2?} s at the page and at halloo");
+        // Else nothing was disturbed.
+        assert!(gaps.iter().any(|gap| *gap > 0.1), "{name}: no gap at all");
+        if gaps.iter().zip(limits).any(|(gap, limit)| *gap > limit) {
+            return Err(format!("{name}: gaps of {gaps:?} s"));
+        }
+        is_tone("the page", &at_page.last(1.5), OURS.into(), TONE)?;
+        is_tone("halloo", &at_halloo.last(1.5), THEIRS, QUARTER)?;
+        assert_eq!(page.text("#state"), "You are talking.");
+        Ok(())
+    }
+}
+
+/// Keeps the page's connection where a test can look at it.
+const WATCHED: &str = "window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...all) { super(...all); window.pc = this; }
+};";
+
+/// One of two routers dies, and nobody is told. halloo finds another way within 1.5 s; Chromium, which
+/// chooses the pair for what it sends itself, waits 2.5 s for a packet and a second more.
+const ONE_OF_TWO: [f64; 2] = [1.5, 4.5];
+/// Nothing is left of the old network when the new one is there: a new ICE session has to be agreed on.
+const ALL_ANEW: [f64; 2] = [4.5, 4.5];
+
+#[test]
+fn the_page_loses_one_of_two_uplinks_and_the_call_goes_on_by_the_other_one() {
+    on_stage(|_| {
+        let internet = Internet::new().unwrap();
+        let anna = internet.computer().plugged_into(&internet);
+        let nats = [(); 2].map(|()| internet.nat(Mapping::PortRestricted));
+        let ben = nats.iter().fold(internet.computer(), Computer::plugged_into);
+        let mut talk = Talk::new("the page's uplink dies", &anna, &ben);
+        talk.survives(7.5, ONE_OF_TWO, |halloo| unplug_used(&nats, halloo, "remote"))
+    });
+}
+
+#[test]
+fn halloo_loses_one_of_two_uplinks_and_the_page_follows() {
+    on_stage(|_| {
+        let internet = Internet::new().unwrap();
+        let nats = [(); 2].map(|()| internet.nat(Mapping::PortRestricted));
+        let anna = nats.iter().fold(internet.computer(), Computer::plugged_into);
+        let ben = internet.computer().plugged_into(&internet);
+        let mut talk = Talk::new("halloo's uplink dies", &anna, &ben);
+        talk.survives(7.5, ONE_OF_TWO, |halloo| unplug_used(&nats, halloo, "local"))
+    });
+}
+
+#[test]
+fn a_computer_goes_from_one_router_to_another_and_the_page_takes_its_call_along() {
+    on_stage(|_| {
+        let internet = Internet::new().unwrap();
+        let anna = internet.computer().plugged_into(&internet);
+        let nats = [(); 2].map(|()| internet.nat(Mapping::PortRestricted));
+        let ben = nats.iter().fold(internet.computer(), Computer::plugged_into);
+        ben.leave(1);
+        let mut talk = Talk::new("another network", &anna, &ben);
+        talk.survives(7.5, ALL_ANEW, |_| {
+            ben.leave(0);
+            ben.join(1);
+        })?;
+        let address = nats[1].address().to_string();
+        let moved = |event: &Value| event["remote"].as_str().unwrap().contains(&address);
+        talk.halloo.wait_for("pair", moved);
+        Ok(())
+    });
+}
+
+/// Ends the router that the call goes through, by what halloo told of this side of the pair.
+fn unplug_used(nats: &[Nat], halloo: &mut Halloo, side: &str) {
+    let events = halloo.catch_up();
+    let pair = events.iter().rev().find(|event| event["event"] == "pair").unwrap();
+    let words: Vec<_> = pair[side].as_str().unwrap().split(' ').collect();
+    let used = nats.iter().find(|nat| words.contains(&nat.address().to_string().as_str()));
+    used.expect("a way through one of them").unplug();
 }

@@ -226,6 +226,11 @@ impl Nat {
         Self::new(mapping, self, &self.0.hub)
     }
 
+    /// Its outside address.
+    pub fn address(&self) -> Ipv4Addr {
+        self.0.outside.address
+    }
+
     /// Lets no UDP through from now on.
     pub fn without_udp(self) -> Self {
         self.0.machine.nft("insert rule ip guard passing meta l4proto udp drop");
@@ -375,9 +380,18 @@ impl Computer {
         self.machine.ip(&format!("link set dev eth{n} down")).unwrap();
     }
 
-    /// Puts the nth cable in again.
-    pub fn plug_in(&self, n: usize) {
-        self.machine.ip(&format!("link set dev eth{n} up")).unwrap();
+    /// Pulls the nth cable, and its system takes the address away, too, as those of people do.
+    pub fn leave(&self, n: usize) {
+        let address = self.address(n);
+        let lines = format!("address del {address}/24 dev eth{n}\nlink set dev eth{n} down");
+        self.machine.ip(&lines).unwrap();
+    }
+
+    /// Puts in the cable that [`Computer::leave`] has pulled, and gets an address.
+    pub fn join(&self, n: usize) {
+        let address = self.address(n);
+        let lines = format!("link set dev eth{n} up\naddress add {address}/24 dev eth{n}");
+        self.machine.ip(&lines).unwrap();
         self.find_ways(n);
     }
 
@@ -388,7 +402,10 @@ impl Computer {
             let links =
                 Command::new("ip").args(["-n", &self.machine.name, "link"]).output().unwrap();
             let links = String::from_utf8(links.stdout).unwrap();
-            let up = |line: &str| line.contains("LOOPBACK") || line.contains("state UP");
+            // The flag is there unless the cable was pulled; the state follows it.
+            let pulled = |line: &str| !line.contains(",UP");
+            let up =
+                |line: &str| line.contains("LOOPBACK") || line.contains("state UP") || pulled(line);
             links.lines().filter(|line| line.contains("state ")).all(up)
         };
         // Nothing tells but `ip monitor`, whose beginning may be too late. Each look takes a millisecond
