@@ -1,7 +1,8 @@
 //! A stream that carries messages: to a TURN server by TCP or by TLS on it, or to the other side (RFC 4571).
 //!
 //! ```text
-//! messages out --> a queue of 64 KiB --> the stream      more than that: dropped, for late sound is no sound
+//! messages out --> the stream
+//!              '-> a queue of 64 KiB, if it takes no more  what finds no room is dropped: late sound is no sound
 //! the stream --> wire::Messages --> whole messages
 //! ```
 //! Whoever polls it writes what is queued and reads what has come; nothing here waits.
@@ -9,6 +10,7 @@
 //! Made by `relay_stream.rs` and `driver/streams.rs`.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -100,8 +102,9 @@ impl MessageStream {
         }
     }
 
-    /// Queues a message, unless too much waits already. It leaves with the next poll.
-    pub fn send(&mut self, message: &[u8]) {
+    /// Sends a message at once, as far as the stream takes it; the rest waits for the next poll, unless too much
+    /// waits already.
+    pub fn send(&mut self, cx: &mut Context<'_>, message: &[u8]) {
         let length = match self.framing {
             Framing::Turn => None,
             Framing::Length => match u16::try_from(message.len()) {
@@ -110,10 +113,32 @@ impl MessageStream {
             },
         };
         if self.queue.len() + message.len() > QUEUE {
-            self.dropped += 1;
-        } else {
-            self.queue.extend(length.into_iter().flatten());
-            self.queue.extend_from_slice(message);
+            return self.dropped += 1;
+        }
+        let is_blocked = !self.queue.is_empty();
+        let written = match length {
+            None if !is_blocked => self.write_now(cx, message),
+            _ => 0,
+        };
+        self.queue.extend(length.into_iter().flatten());
+        self.queue.extend_from_slice(message.get(written..).unwrap_or_default());
+        if !is_blocked {
+            self.flush(cx);
+        }
+    }
+
+    /// Says how much of it has left.
+    fn write_now(&mut self, cx: &mut Context<'_>, message: &[u8]) -> usize {
+        if self.state != State::Open {
+            return 0;
+        }
+        match Pin::new(&mut self.stream).poll_write(cx, message) {
+            Poll::Pending => 0,
+            Poll::Ready(Ok(written)) if written > 0 => written,
+            Poll::Ready(_) => {
+                self.break_off(cx);
+                0
+            }
         }
     }
 
@@ -123,8 +148,8 @@ impl MessageStream {
         if self.state != State::Open {
             return if self.state == State::Broken { Poll::Ready(()) } else { Poll::Pending };
         }
-        let mut bytes = [0; 16 << 10];
-        let mut buffer = ReadBuf::new(&mut bytes);
+        let mut bytes = [MaybeUninit::uninit(); 16 << 10];
+        let mut buffer = ReadBuf::uninit(&mut bytes);
         match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
@@ -168,12 +193,20 @@ impl MessageStream {
                 Poll::Ready(Ok(written)) if written > 0 => {
                     self.queue.drain(..written.min(self.queue.len()));
                 }
-                Poll::Ready(_) => self.state = State::Broken,
+                Poll::Ready(_) => self.break_off(cx),
             }
         }
-        if let Poll::Ready(Err(_)) = Pin::new(&mut self.stream).poll_flush(cx) {
-            self.state = if self.state == State::Open { State::Broken } else { self.state };
+        if let Poll::Ready(Err(_)) = Pin::new(&mut self.stream).poll_flush(cx)
+            && self.state == State::Open
+        {
+            self.break_off(cx);
         }
+    }
+
+    /// Has it looked at: somebody is to be told.
+    fn break_off(&mut self, cx: &mut Context<'_>) {
+        self.state = State::Broken;
+        cx.waker().wake_by_ref();
     }
 }
 
@@ -184,10 +217,57 @@ impl std::fmt::Debug for MessageStream {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::net) mod tests {
     use super::*;
     use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// A pipe that counts how often somebody looks for something in it.
+    pub(in crate::net) struct Counted(tokio::io::DuplexStream, Arc<AtomicUsize>);
+
+    impl Counted {
+        pub(in crate::net) fn pipe(
+            looks: &Arc<AtomicUsize>,
+        ) -> (MessageStream, tokio::io::DuplexStream) {
+            let (ours, theirs) = tokio::io::duplex(1_024);
+            (MessageStream::new(Self(ours, Arc::clone(looks)), Framing::Turn), theirs)
+        }
+    }
+
+    impl AsyncRead for Counted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Pin::new(&mut self.0).poll_read(cx, buffer)
+        }
+    }
+
+    impl AsyncWrite for Counted {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(cx, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(cx)
+        }
+    }
+
+    fn noop() -> Context<'static> {
+        Context::from_waker(Waker::noop())
+    }
 
     async fn readable(stream: &mut MessageStream) {
         poll_fn(|cx| stream.poll(cx)).await;
@@ -204,8 +284,7 @@ mod tests {
         assert_eq!(buffer[..6], *b"\x40\x00\x00\x02hi");
         assert_eq!(stream.take(&mut buffer), Taken::Message(4));
         assert_eq!(stream.take(&mut buffer), Taken::Nothing, "half of one");
-        stream.send(b"\x40\x00\x00\x02yo\0\0");
-        stream.flush_now();
+        stream.send(&mut noop(), b"\x40\x00\x00\x02yo\0\0");
         let mut got = [0; 8];
         theirs.read_exact(&mut got).await.unwrap();
         assert_eq!(&got, b"\x40\x00\x00\x02yo\0\0");
@@ -229,9 +308,8 @@ mod tests {
         theirs.write_all(b"ree").await.unwrap();
         readable(&mut stream).await;
         assert_eq!(stream.take(&mut buffer), Taken::Message(5));
-        stream.send(b"hi");
-        stream.send(&[0; 0x1_0000]); // longer than a length can say
-        stream.flush_now();
+        stream.send(&mut noop(), b"hi");
+        stream.send(&mut noop(), &[0; 0x1_0000]); // longer than a length can say
         let mut got = [0; 4];
         theirs.read_exact(&mut got).await.unwrap();
         assert_eq!((&got, stream.dropped), (b"\0\x02hi", 1));
@@ -242,8 +320,7 @@ mod tests {
         let (ours, theirs) = tokio::io::duplex(16);
         let mut stream = MessageStream::new(ours, Framing::Turn);
         for _ in 0..1_000 {
-            stream.send(&[0x40; 100]);
-            stream.flush_now();
+            stream.send(&mut noop(), &[0x40; 100]);
         }
         assert!(stream.queue.len() <= QUEUE && stream.dropped > 300, "{stream:?}");
         drop(theirs);

@@ -7,6 +7,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
@@ -179,8 +180,11 @@ impl Link {
             // What can't be sent is as if lost.
             Self::Udp(socket) => drop(socket.send(bytes).await),
             Self::Stream(stream) => {
-                stream.send(bytes);
-                stream.flush_now();
+                let sent = |cx: &mut Context<'_>| {
+                    stream.send(cx, bytes);
+                    Poll::Ready(())
+                };
+                poll_fn(sent).await;
             }
         }
     }

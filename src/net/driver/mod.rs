@@ -30,6 +30,7 @@ mod relays;
 mod renegotiate;
 mod returning;
 mod ringing;
+mod roused;
 mod run;
 mod servers;
 mod story;

@@ -28,10 +28,10 @@ impl Link {
         matches!(self, Self::Stream(_))
     }
 
-    /// Sends to the server, now or never.
-    pub(super) fn send(&mut self, bytes: &[u8]) {
+    /// Sends to the server, now or never; what a stream does not take at once leaves when it is polled.
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) {
         match self {
-            Self::Stream(stream) => stream.send(bytes),
+            Self::Stream(stream) => stream.send(cx, bytes),
             Self::Socket(socket) => {
                 let _lost = SockRef::from(&*socket).send(bytes);
             }

@@ -5,7 +5,7 @@
 //! ten minutes (RFC 8656 section 8). Each has a task of its own, for a second at most.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -48,7 +48,7 @@ async fn give_back(world: World, mut link: Link, mut client: Client) {
     loop {
         let due = match client.poll_output() {
             Output::Transmit(bytes) => {
-                link.send(bytes);
+                link.send(&mut Context::from_waker(Waker::noop()), bytes); // polled right after
                 continue;
             }
             Output::Event(Event::Ended(_)) => return link.flush_now(),

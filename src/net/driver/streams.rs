@@ -15,7 +15,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -211,7 +211,7 @@ impl Stream {
                 return Poll::Ready(());
             };
             let mut stream = MessageStream::new(stream, Framing::Length);
-            waiting.iter().for_each(|packet| stream.send(packet));
+            waiting.iter().for_each(|packet| stream.send(cx, packet));
             (self.link, self.due) = (Link::Open(stream), None);
         }
         match &mut self.link {
@@ -258,7 +258,8 @@ impl Link {
             Self::Connecting(_, waiting) if waiting.len() < MOST_WAITING => {
                 waiting.push(packet.to_vec());
             }
-            Self::Open(stream) => stream.send(packet),
+            // What it does not take is written when it is polled, before anybody sleeps.
+            Self::Open(stream) => stream.send(&mut Context::from_waker(Waker::noop()), packet),
             Self::Connecting(..) | Self::Broken => {}
         }
     }
