@@ -196,11 +196,8 @@ mod offers {
 
     /// A person at a terminal, whom the page has called.
     fn at_a_terminal(stage: &Stage, script: &str) -> (Terminal, Browser, Page) {
-        let bind = ["--bind", "127.0.0.1:0", "--answer", "auto"];
-        let sound = ["--input", "tone:700", "--output", "null"];
-        let mut terminal =
-            Terminal::start(stage.here(), &[&["listen"], &bind[..], &sound].concat());
-        let address = terminal.listening_at();
+        let (mut terminal, address) =
+            Terminal::listen(stage.here(), "tone:700", &["--answer", "auto"]);
         let browser = stage.browser();
         let page = browser.open_after(&format!("http://{address}/"), &[WATCHED, script].concat());
         page.click("#call");
@@ -363,19 +360,8 @@ mod reasons {
     #[test]
     fn a_person_who_declines_is_no_riddle() {
         let Some(stage) = Stage::new() else { return };
-        let arguments = [
-            "listen",
-            "--bind",
-            "127.0.0.1:0",
-            "--answer",
-            "ask",
-            "--input",
-            "tone:700",
-            "--output",
-            "null",
-        ];
-        let mut terminal = Terminal::start(stage.here(), &arguments);
-        let address = terminal.listening_at();
+        let (mut terminal, address) =
+            Terminal::listen(stage.here(), "tone:700", &["--answer", "ask"]);
         let browser = stage.browser();
         let page = browser.open(&format!("http://{address}/"));
         page.click("#call");

@@ -52,22 +52,14 @@ fn get(at: SocketAddr, path: &str) -> Value {
     serde_json::from_slice(&Reply::read(&mut stream).body).unwrap()
 }
 
-const ASKING: [&str; 9] = [
-    "listen",
-    "--bind",
-    "127.0.0.1:0",
-    "--answer",
-    "ask",
-    "--input",
-    "silence",
-    "--output",
-    "null",
-];
+/// A person at a terminal who is asked about each call, and where they listen.
+fn asking() -> (Terminal, SocketAddr) {
+    Terminal::listen(None, "silence", &["--answer", "ask"])
+}
 
 #[test]
 fn y_takes_a_call_and_n_declines_it() {
-    let mut terminal = Terminal::start(None, &ASKING);
-    let at = terminal.listening_at();
+    let (mut terminal, at) = asking();
     let mut first = post(at, &browsers_offer());
     terminal.wait_for("a call from 127.0.0.1: take it? y/n");
     let calls = get(at, "/calls");
@@ -103,8 +95,7 @@ fn y_takes_a_call_and_n_declines_it() {
 
 #[test]
 fn a_caller_who_hangs_up_before_is_gone() {
-    let mut terminal = Terminal::start(None, &ASKING);
-    let at = terminal.listening_at();
+    let (mut terminal, at) = asking();
     let caller = post(at, &browsers_offer());
     terminal.wait_for("take it? y/n");
     drop(caller);

@@ -97,19 +97,9 @@ fn a_call_from_its_beginning_to_its_end() {
 #[test]
 fn a_page_that_rings() {
     let stage = stage();
-    let arguments = [
-        "call",
-        "tab",
-        "--bind",
-        "127.0.0.1:0",
-        "--input",
-        "tone:700",
-        "--output",
-        "null",
-        "--name",
-        "Ada",
-    ];
-    let mut halloo = Halloo::start(stage.here(), &arguments);
+    let sound = ["--input", "tone:700", "--output", "null"];
+    let tab = ["call", "tab", "--bind", "127.0.0.1:0", "--name", "Ada"];
+    let mut halloo = Halloo::start(stage.here(), &[&tab[..], &sound].concat());
     halloo.wait_for("listening", |_| true);
     let browser = stage.browser();
     let page = browser.open(&halloo.url());
@@ -121,10 +111,8 @@ fn a_page_that_rings() {
 #[test]
 fn a_call_that_halloo_keeps_on_hold() {
     let stage = stage();
-    let bind = ["--bind", "127.0.0.1:0", "--answer", "auto"];
-    let sound = ["--input", "tone:700", "--output", "null", "--name", "Ada"];
-    let mut terminal = Terminal::start(stage.here(), &[&["listen"], &bind[..], &sound].concat());
-    let address = terminal.listening_at();
+    let more = ["--answer", "auto", "--name", "Ada"];
+    let (mut terminal, address) = Terminal::listen(stage.here(), "tone:700", &more);
     let browser = stage.browser();
     let page = browser.open(&format!("http://{address}/"));
     page.click("#call");
@@ -140,23 +128,8 @@ fn a_call_that_halloo_keeps_on_hold() {
 #[test]
 fn a_call_that_is_asked_for_and_declined() {
     let stage = stage();
-    let mut terminal = Terminal::start(
-        stage.here(),
-        &[
-            "listen",
-            "--bind",
-            "127.0.0.1:0",
-            "--answer",
-            "ask",
-            "--input",
-            "tone:700",
-            "--output",
-            "null",
-            "--name",
-            "Ada",
-        ],
-    );
-    let address = terminal.listening_at();
+    let more = ["--answer", "ask", "--name", "Ada"];
+    let (mut terminal, address) = Terminal::listen(stage.here(), "tone:700", &more);
     let browser = stage.browser();
     let page = browser.open(&format!("http://{address}/"));
     page.click("#call");

@@ -170,39 +170,38 @@ pub(super) struct NoMedia {
 
 /// Connected, and no sound: what a person is warned of.
 pub(super) fn no_media(waited: Duration, facts: NoMedia) -> String {
-    let why = match facts {
-        NoMedia { unknown: packets @ 1.., .. } => {
-            format!("{packets} packets came in a format that was not agreed on")
-        }
-        NoMedia { unopened: packets @ 1.., .. } => {
-            format!("{packets} packets came that our keys do not open")
-        }
-        NoMedia { they_sent: Some(packets @ 1..), .. } => {
+    let why = instead(facts).unwrap_or_else(|| match facts.they_sent {
+        Some(packets @ 1..) => {
             format!("the other side says that it has sent {packets} packets: they get lost")
         }
-        NoMedia { they_sent: Some(0), .. } => {
-            "the other side says that it has sent none: is its microphone on?".to_owned()
-        }
-        NoMedia { they_sent: None, .. } => "the other side has not even sent a report".to_owned(),
-    };
+        Some(0) => "the other side says that it has sent none: is its microphone on?".to_owned(),
+        None => "the other side has not even sent a report".to_owned(),
+    });
     format!("connected, but nothing has arrived for {} s: {why}", waited.as_secs())
 }
 
 /// Sound came, and comes no more: what a person is warned of. The facts are those since it stopped.
 pub(super) fn media_stopped(silent: Duration, facts: NoMedia) -> String {
-    let why = match facts {
-        NoMedia { unknown: packets @ 1.., .. } => {
-            format!("{packets} packets came in a format that was not agreed on")
-        }
-        NoMedia { unopened: packets @ 1.., .. } => {
-            format!("{packets} packets came that our keys do not open")
-        }
-        NoMedia { they_sent: Some(packets @ 1..), .. } => {
+    let why = instead(facts).unwrap_or_else(|| match facts.they_sent {
+        Some(packets @ 1..) => {
             format!("it says that it has sent {packets} more packets: they get lost")
         }
         _ => "it is there and sends nothing: is its microphone on?".to_owned(),
-    };
+    });
     format!("no sound from the other side for {} s: {why}", silent.as_secs())
+}
+
+/// What came in place of sound.
+fn instead(facts: NoMedia) -> Option<String> {
+    match facts {
+        NoMedia { unknown: packets @ 1.., .. } => {
+            Some(format!("{packets} packets came in a format that was not agreed on"))
+        }
+        NoMedia { unopened: packets @ 1.., .. } => {
+            Some(format!("{packets} packets came that our keys do not open"))
+        }
+        _ => None,
+    }
 }
 
 impl Reason {

@@ -37,6 +37,15 @@ impl Terminal {
         Self::start_as("xterm", 80, namespace, arguments)
     }
 
+    /// `halloo listen` on loopback, with this input and no loudspeaker; and where it listens.
+    pub fn listen(namespace: Option<&Namespace>, input: &str, more: &[&str]) -> (Self, SocketAddr) {
+        let sound = ["--input", input, "--output", "null"];
+        let listen = ["listen", "--bind", "127.0.0.1:0"];
+        let mut terminal = Self::start(namespace, &[&listen[..], &sound, more].concat());
+        let address = terminal.listening_at();
+        (terminal, address)
+    }
+
     /// The same on a terminal of this kind (`TERM`) and width.
     pub fn start_as(
         kind: &str,
