@@ -23,6 +23,7 @@ pub mod device;
 pub mod frame;
 pub mod g711;
 pub mod g722;
+mod gauge;
 pub mod mix;
 mod opus;
 pub mod resample;

@@ -2,7 +2,7 @@
 //!
 //! The card calls us back when it has samples or wants some, and if we are late it crackles. So a callback
 //! does nothing but convert numbers, move them through a lock-free ring of fixed size and wake the driver
-//! ([`Bell`]); no allocation, lock or log. [`CaptureCallback`] and [`PlaybackCallback`] are those ends, [`CaptureRing`]
+//! ([`super::bell::Bell`]); no allocation, lock or log. [`CaptureCallback`] and [`PlaybackCallback`] are those ends, [`CaptureRing`]
 //! and [`PlaybackRing`] the others: they resample between the card's rate and 48 kHz.
 //!
 //! ```text
@@ -15,113 +15,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::bell::Bell;
 use super::frame::{Channels, FRAME_SAMPLES, Frame, SAMPLE_RATE};
+pub use super::gauge::Gauge;
 use super::resample::{RateError, Resampler};
-
-/// What the card's thread tells, without waiting for anybody.
-#[derive(Debug)]
-pub struct Gauge {
-    callbacks: AtomicU64,
-    /// Samples per channel in the largest callback.
-    largest: AtomicUsize,
-    dry: AtomicU64,
-    /// Samples per channel: the fewest that a playback callback left, the most that one lacked.
-    left: AtomicUsize,
-    lacked: AtomicUsize,
-    overflowed: AtomicU64,
-    errors: AtomicU64,
-    gone: AtomicBool,
-    bell: Arc<Bell>,
-}
-
-impl Gauge {
-    /// Of a card that has not begun; its callbacks ring `bell`.
-    #[must_use]
-    pub fn new(bell: Arc<Bell>) -> Self {
-        Self {
-            callbacks: AtomicU64::new(0),
-            largest: AtomicUsize::new(0),
-            dry: AtomicU64::new(0),
-            left: AtomicUsize::new(usize::MAX),
-            lacked: AtomicUsize::new(0),
-            overflowed: AtomicU64::new(0),
-            errors: AtomicU64::new(0),
-            gone: AtomicBool::new(false),
-            bell,
-        }
-    }
-
-    /// Data callbacks so far.
-    #[must_use]
-    pub fn callbacks(&self) -> u64 {
-        self.callbacks.load(Ordering::Relaxed)
-    }
-
-    /// Playback callbacks that found too little.
-    #[must_use]
-    pub fn dry(&self) -> u64 {
-        self.dry.load(Ordering::Relaxed)
-    }
-
-    /// Samples per channel that were captured while the ring was full.
-    #[must_use]
-    pub fn overflowed(&self) -> u64 {
-        self.overflowed.load(Ordering::Relaxed)
-    }
-
-    /// Error callbacks so far.
-    #[must_use]
-    pub fn errors(&self) -> u64 {
-        self.errors.load(Ordering::Relaxed)
-    }
-
-    /// Whether the card said that it is gone for good.
-    #[must_use]
-    pub fn gone(&self) -> bool {
-        self.gone.load(Ordering::Relaxed)
-    }
-
-    /// Counts an error callback.
-    pub fn error(&self) {
-        self.errors.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Notes that the card is gone.
-    pub fn set_gone(&self) {
-        self.gone.store(true, Ordering::Relaxed);
-    }
-
-    /// What playback callbacks needed of `margin` since this was last asked; nothing if there was none.
-    fn needed(&self, margin: usize) -> usize {
-        let left = self.left.swap(usize::MAX, Ordering::Relaxed);
-        let lacked = self.lacked.swap(0, Ordering::Relaxed);
-        margin.saturating_sub(left) + lacked
-    }
-
-    fn gave(&self, ready: usize, wanted: usize) {
-        self.left.fetch_min(ready.saturating_sub(wanted), Ordering::Relaxed);
-        self.lacked.fetch_max(wanted.saturating_sub(ready), Ordering::Relaxed);
-        self.dry.fetch_add(u64::from(ready < wanted), Ordering::Relaxed);
-    }
-
-    /// At the end of a callback: what it moved is there.
-    fn called(&self, samples: usize) {
-        self.largest.fetch_max(samples, Ordering::Relaxed);
-        self.callbacks.fetch_add(1, Ordering::Relaxed);
-        self.bell.ring();
-    }
-}
-
-impl Default for Gauge {
-    fn default() -> Self {
-        Self::new(Arc::default())
-    }
-}
 
 /// How a card's samples come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,7 +121,7 @@ impl CaptureCallback {
             }
         }
         let lost = frames.saturating_sub(room) as u64;
-        self.gauge.overflowed.fetch_add(lost, Ordering::Relaxed);
+        self.gauge.lost(lost);
         self.gauge.called(frames);
     }
 }
@@ -361,7 +260,7 @@ impl PlaybackRing {
     }
 
     fn largest(&self) -> usize {
-        self.gauge.largest.load(Ordering::Relaxed)
+        self.gauge.largest()
     }
 }
 

@@ -42,6 +42,7 @@ mod absence;
 mod call;
 pub mod config;
 pub mod demux;
+mod early;
 pub mod event;
 mod interface;
 mod negotiate;

@@ -20,6 +20,7 @@ use crate::dtls_srtp::{
 };
 use crate::dtls_srtp::{Event as DtlsEvent, Input as DtlsInput, Output as DtlsOutput};
 use crate::ice::{self, Agent, PathId};
+use crate::peer::early::Early;
 use crate::peer::outbox::{HEADROOM, Outbox};
 use crate::peer::traffic::Traffic;
 use crate::time::Instant;
@@ -219,7 +220,7 @@ impl Transport {
 
     /// Media that came before the keys, in order; none until there are keys.
     pub(super) fn next_early_media(&mut self) -> Option<Vec<u8>> {
-        self.srtp.as_ref().and_then(|_| self.early_media.kept.pop_front())
+        self.srtp.as_ref().and_then(|_| self.early_media.next())
     }
 
     /// Seals an RTP packet and sends it. Says how long it is on the wire.
@@ -344,7 +345,7 @@ impl Transport {
         };
         handshake.handle_input(now, DtlsInput::Expect(&identity.fingerprints));
         handshake.handle_input(now, DtlsInput::Timer);
-        for datagram in self.early_dtls.kept.drain(..) {
+        while let Some(datagram) = self.early_dtls.next() {
             handshake.handle_input(now, DtlsInput::Datagram(&datagram));
         }
         self.handshake = Some(handshake);
@@ -390,26 +391,5 @@ impl Transport {
                 }
             }
         }
-    }
-}
-
-/// Datagrams kept for a moment, the oldest first, and not more than a few: a stranger can send many.
-struct Early {
-    kept: VecDeque<Vec<u8>>,
-    most: usize,
-}
-
-impl Early {
-    fn new(most: usize) -> Self {
-        Self { kept: VecDeque::new(), most }
-    }
-
-    /// Says whether there was room.
-    fn keep(&mut self, datagram: &[u8]) -> bool {
-        let room = self.kept.len() < self.most;
-        if room {
-            self.kept.push_back(datagram.to_vec());
-        }
-        room
     }
 }

@@ -12,8 +12,9 @@ use cpal::{
 };
 use serde::Serialize;
 
+use super::supervise::{Direction, Wish};
 use super::watch::Buffer;
-use super::{Choice, Direction, OpenError, Wish};
+use super::{Choice, OpenError};
 
 /// What the machine has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

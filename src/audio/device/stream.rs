@@ -9,7 +9,7 @@ use std::time::Duration;
 use cpal::traits::DeviceTrait;
 use cpal::{ErrorKind, FromSample, Sample, SampleFormat, SizedSample, Stream, StreamConfig};
 
-use super::Direction;
+use super::supervise::Direction;
 use crate::audio::frame::Channels;
 use crate::audio::resample::RateError;
 use crate::audio::ring::{
