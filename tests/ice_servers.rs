@@ -582,6 +582,34 @@ fn a_server_that_was_restarted_is_found_out_when_sound_stops_and_asked_anew() {
     assert_eq!(net.kinds(0), [Kind::Relayed]);
 }
 
+/// Who has a standby moves to it at once; but what killed one way may have killed the other, too.
+#[test]
+fn an_allocation_that_is_made_anew_in_doubt_is_worth_a_restart() {
+    let mut net = Net::new(&[SERVER, "203.0.113.20:3478"]);
+    net.add(relay_only(Role::Controlling), &["10.0.0.2:5000"]);
+    net.add(config(Role::Controlled), &["192.0.2.7:5000"]);
+    let path = net.add_relay(0, 0, ServerTransport::Udp);
+    net.add_relay(0, 1, ServerTransport::Udp);
+    net.done(0);
+    net.done(1);
+    net.run_for(300);
+    net.exchange();
+    net.run_for(20_000);
+    let (used, _) = net.nodes[0].agent.send_pair().unwrap();
+    let (restarted, dead) = if used == path { (0, 1) } else { (1, 0) };
+    net.servers[restarted].forget_all();
+    net.servers[dead].dead = true;
+    net.tell(0, Input::MediaStopped);
+    net.run_for(100);
+    let standby = net.nodes[0].agent.send_pair();
+    assert!(standby.is_some_and(|(path, _)| path != used), "moved: {standby:?}");
+    net.nodes[0].events.clear();
+    net.add_relay(0, restarted, ServerTransport::Udp);
+    net.run_for(300);
+    let asked = net.when(0, |event| *event == Event::RestartNeeded);
+    assert!(asked.is_some(), "{:?}", net.nodes[0].events);
+}
+
 /// Another network: its socket's reflexive address is found while the restart is being described.
 #[test]
 fn what_servers_tell_after_a_restart_is_announced_and_so_is_its_end() {

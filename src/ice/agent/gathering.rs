@@ -167,13 +167,15 @@ impl Agent {
     }
 
     /// After the choice or the end of candidates none is told without a restart (rfc8838-13-1). One that comes
-    /// when nothing else works is worth one.
+    /// when nothing else works is worth one; so is one while the pair in use is in doubt, for a relay that was
+    /// started anew has lost the allocations of both sides.
     fn tell_of(&mut self, id: LocalId) {
         if self.selected.is_none() && !self.told_gathered {
             return self.announce(id);
         }
         self.unannounced.push(id);
-        if self.consent.is_none() && self.session.remote.is_some() {
+        let has_way = self.consent.is_some() && !self.rescue.doubts();
+        if !has_way && self.session.remote.is_some() {
             self.events.push_back(Event::RestartNeeded);
         }
     }

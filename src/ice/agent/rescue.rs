@@ -44,6 +44,11 @@ pub(super) struct Rescue {
 }
 
 impl Rescue {
+    /// Whether something speaks against the pair in use.
+    pub(super) fn doubts(&self) -> bool {
+        self.doubt.is_some()
+    }
+
     /// Gives all away: a new session. What stays is the doubt about the old pair.
     pub(super) fn restart(&mut self) -> Self {
         let old_is_dead = self.old_is_dead || self.doubt.is_some();
