@@ -372,3 +372,22 @@ fn unplug_used(nats: &[Nat], halloo: &mut Halloo, side: &str) {
     let used = nats.iter().find(|nat| words.contains(&nat.address().to_string().as_str()));
     used.expect("a way through one of them").unplug();
 }
+
+/// Browsers announce that they connect (port 9), and do so to whoever listens (RFC 6544).
+#[test]
+fn a_page_that_no_udp_reaches_connects_to_halloo_by_tcp() {
+    on_stage(|_| {
+        let internet = Internet::new().unwrap();
+        let anna = internet.computer().plugged_into(&internet);
+        let closed = internet.nat(Mapping::Symmetric).without_udp();
+        let visitor = Visitor::new(&internet.computer().plugged_into(&closed));
+        let mut visit = visitor.calls("page without udp", &anna, &[], &json!({}));
+        visit.goes_by(&["host", "prflx"], &["host"]);
+        let pair = visit.halloo.wait_for("pair", |_| true);
+        for (side, tcp_type) in [("local", "passive"), ("remote", "active")] {
+            let candidate = pair[side].as_str().unwrap();
+            assert!(candidate.ends_with(&format!("tcptype {tcp_type}")), "{candidate}");
+        }
+        visit.both_hear()
+    });
+}
