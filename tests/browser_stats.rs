@@ -237,8 +237,8 @@ fn when_all_is_said_both_have_counted_the_same() {
 
 /// Members that Chromium has and we don't: for pictures, of its own, or of what we don't do.
 const NOT_OURS: &[&str] = &[
-    // Candidates: which kind of network; and TCP, of which we have none here.
-    "isRemote ip networkType tcpType",
+    // Candidates: which kind of network.
+    "isRemote ip networkType",
     // No estimate of bandwidth, no ECN.
     "availableOutgoingBitrate packetsDiscardedOnSend bytesDiscardedOnSend ccfbMessagesSent
     ccfbMessagesReceived packetsReceivedWithEct1 packetsReceivedWithCe packetsReportedAsLost

@@ -48,7 +48,7 @@ pub struct MediaOptions {
     /// Media only by this network interface (repeatable) [default: every usable one]
     #[arg(long, help_heading = NETWORK, value_name = "NAME")]
     pub interface: Vec<String>,
-    /// One UDP port for the media of all calls [default: any free one]
+    /// One UDP port for the media of all calls, and TCP where calls come in [default: any free one]
     #[arg(long, help_heading = NETWORK, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub udp_port: Option<u16>,
     /// Don't look up the .local names that browsers hide their addresses behind

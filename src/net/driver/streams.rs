@@ -279,3 +279,59 @@ impl std::fmt::Debug for Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    const PATH: PathId = PathId(1);
+
+    /// Somebody who connected to us at the very beginning, and the other end.
+    async fn stranger(streams: &mut Streams) -> (SocketAddr, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let other = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, from) = listener.accept().await.unwrap();
+        streams.accepted(Instant::ZERO, PATH, from, stream);
+        (from, other)
+    }
+
+    #[tokio::test]
+    async fn a_stranger_has_ten_seconds_and_who_is_proven_has_the_call() {
+        let mut streams = Streams::default();
+        let (silent, _silent) = stranger(&mut streams).await;
+        let (named, _named) = stranger(&mut streams).await;
+        let (proven, _proven) = stranger(&mut streams).await;
+        let call = super::super::calls::Calls::default().next_key();
+        for from in [named, proven] {
+            assert_eq!(streams.belongs_to((PATH, from), call), Some(call));
+        }
+        streams.is_proven((PATH, proven));
+        assert_eq!(streams.due(), Some(Instant::from_millis(10_000)));
+        assert_eq!(streams.take_broken(Instant::from_millis(9_999)), []);
+        let gone = streams.take_broken(Instant::from_millis(10_000));
+        assert_eq!(gone, [(call, PATH, named)], "the silent one was nobody's: {silent}");
+        assert_eq!((streams.streams.len(), streams.due()), (1, None));
+        streams.retain_of(call, |path, to| (path, to) != (PATH, proven));
+        assert!(streams.streams.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_check_makes_one_connection_for_its_call_and_nothing_else_makes_any() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let ends = (PATH, listener.local_addr().unwrap());
+        let from = Some(([127, 0, 0, 1], 0).into());
+        let mut calls = super::super::calls::Calls::default();
+        let mut streams = Streams::default();
+        let mut send = |call, from, packet: &[u8]| {
+            streams.send(Instant::ZERO, call, ends, from, packet);
+            streams.streams.len()
+        };
+        let [one, other] = [(); 2].map(|()| calls.next_key());
+        assert_eq!(send(one, from, b"\x16\xfe\xfd"), 0, "DTLS comes later");
+        assert_eq!(send(one, None, b"\0\x01"), 0, "a path that listens");
+        assert_eq!(send(one, from, b"\0\x01"), 1);
+        assert_eq!(send(one, from, b"\0\x01"), 1, "on its way");
+        assert_eq!(send(other, from, b"\0\x01"), 2, "calls share none");
+    }
+}
