@@ -2,7 +2,8 @@
 //!
 //! Pairs are in order of priority. Triggered checks come first, in the order in which they were
 //! asked for; then the best Waiting pair; and when none waits, frozen foundations that nothing is
-//! under way for are woken. Pairs come late, too (RFC 8838 sections 10 to 12): they are pruned and put
+//! under way for are woken. Connections are made when no pair by UDP waits: a call by a relay must not be
+//! later because one by TCP could have been better. Pairs come late, too (RFC 8838 sections 10 to 12): they are pruned and put
 //! in their place then. There is one list: one component of one bundled stream.
 //!
 //! Fed by `agent/remote.rs` and `agent/request.rs`, asked by `agent/advance.rs`. Read next:
@@ -191,13 +192,18 @@ impl Checklist {
             return None;
         }
         let id = self.next_triggered().or_else(|| {
-            if !self.pairs.iter().any(|pair| pair.state == PairState::Waiting) {
+            if self.first_waiting(Transport::Udp).is_none() {
                 self.wake_foundations();
             }
-            self.pairs.iter().find(|pair| pair.state == PairState::Waiting).map(|pair| pair.id)
+            self.first_waiting(Transport::Udp).or_else(|| self.first_waiting(Transport::Tcp))
         })?;
         self.signal(id, PairSignal::Send);
         Some(id)
+    }
+
+    fn first_waiting(&self, transport: Transport) -> Option<PairId> {
+        let mut waiting = self.in_state(PairState::Waiting);
+        waiting.find(|pair| pair.transport == transport).map(|pair| pair.id)
     }
 
     fn next_triggered(&mut self) -> Option<PairId> {
@@ -377,6 +383,17 @@ mod tests {
 
     fn paired(list: &mut Checklist, port: u16, priority: u64, foundation: &str) -> PairId {
         list.insert(new_pair(port, priority, foundation), Cause::Paired).unwrap()
+    }
+
+    #[test]
+    fn pairs_by_tcp_are_checked_when_none_by_udp_waits() {
+        let mut list = Checklist::new(100);
+        let by_tcp = NewPair { transport: Transport::Tcp, ..new_pair(1, 900, "a") };
+        let by_tcp = list.insert(by_tcp, Cause::Paired);
+        let relayed = [(2, 100, "b"), (3, 90, "c")].map(|(port, priority, like)| {
+            list.insert(new_pair(port, priority, like), Cause::Paired)
+        });
+        assert_eq!([(); 3].map(|()| list.next()), [relayed[0], relayed[1], by_tcp]);
     }
 
     #[test]

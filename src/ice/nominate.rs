@@ -8,7 +8,7 @@
 //!   later: a better pair that works has answered by then. But never later than [`LIMIT`] after the
 //!   first success: dead pairs take half a minute to fail, and nobody waits for them.
 //! - A pair by TCP waits for one repetition of the others' checks besides: sound by it suffers for the whole
-//!   call if that was all that was lost, and goes by it meanwhile anyhow.
+//!   call if that was all that was lost, and goes by it meanwhile anyhow. One by UDP waits for none by TCP.
 //! - A pair through a NAT's or a server's address gets that time, too, while candidates can still come.
 //!
 //! Stacks that wait for every check to end take up to 40 s to choose; stacks that choose by the clock
@@ -95,7 +95,7 @@ pub(super) fn choose(
         Transport::Tcp => SHORTEST_RTO,
     };
     let first_success = first_success.unwrap_or(now) + repetition;
-    let due = due(pairs, valid, first_success, expect, round_trip(best));
+    let due = due(pairs, (best, valid), first_success, expect);
     match due {
         Some(due) if now < due => Choice::Wait(due),
         _ => Choice::Nominate(best.id),
@@ -105,17 +105,18 @@ pub(super) fn choose(
 /// When the best valid pair has been the best for long enough; `None`: no better one can come.
 fn due(
     pairs: &[Pair],
-    valid: Valid,
+    (best, valid): (&Pair, Valid),
     first_success: Instant,
     expect: Expect,
-    round_trip: Duration,
 ) -> Option<Instant> {
-    let settle = settle(round_trip);
+    let settle = settle(round_trip(best));
     let limit = first_success + LIMIT;
-    let could_be_better =
-        pairs.iter().filter(|pair| pair.priority > valid.priority).filter(|pair| {
-            matches!(pair.state, PairState::Frozen | PairState::Waiting | PairState::InProgress)
-        });
+    let better = pairs.iter().filter(|pair| pair.priority > valid.priority);
+    let better =
+        better.filter(|pair| pair.transport == Transport::Udp || best.transport == Transport::Tcp);
+    let could_be_better = better.filter(|pair| {
+        matches!(pair.state, PairState::Frozen | PairState::Waiting | PairState::InProgress)
+    });
     let answers_by = could_be_better.map(|pair| match pair.first_sent {
         Some(sent) => sent + settle,
         None => limit,
@@ -207,6 +208,10 @@ mod tests {
         let at = |now| choose(ms(now), &pairs, Some(ms(70)), Expect::Nothing);
         assert_eq!(at(120), Choice::Wait(ms(620)));
         assert_eq!(at(620), Choice::Nominate(PairId(2)));
+        let better = Pair { transport: Transport::Tcp, ..pair(3, InProgress, Some(60)) };
+        let relayed = [better, pair(2, Succeeded, Some(70))];
+        let choice = choose(ms(70), &relayed, Some(ms(70)), Expect::Nothing);
+        assert_eq!(choice, Choice::Nominate(PairId(2)), "nothing is later for TCP");
         let alone = [by_tcp];
         let choice = choose(ms(70), &alone, Some(ms(70)), Expect::Nothing);
         assert_eq!(choice, Choice::Nominate(PairId(2)), "nothing better can come");
