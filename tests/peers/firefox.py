@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-import urllib.request
 import wave
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from urllib.parse import urljoin
+
+sys.dont_write_bytecode = True  # the sources' folder is no place for it
+import whip  # noqa: E402
+from whip import say  # noqa: E402
 
 PREFERENCES = {
     "marionette.port": 0,
@@ -33,10 +33,6 @@ PREFERENCES = {
     "datareporting.policy.dataSubmissionEnabled": False,
     "toolkit.startup.max_resumed_crashes": -1,
 }
-
-
-def say(event, **members):
-    print(json.dumps({"event": event, **members}), flush=True)
 
 
 class Firefox:
@@ -124,46 +120,12 @@ class Peer:
 
 
 def call(url, codec, tone, recording, seconds):
-    peer = Peer(codec, tone, recording)
-    request = urllib.request.Request(url, peer.offer().encode(), {"Content-Type": "application/sdp"})
-    with urllib.request.urlopen(request) as response:
-        location = urljoin(url, response.headers["Location"])
-        peer.accept(response.read().decode())
-    time.sleep(float(seconds))
-    with urllib.request.urlopen(urllib.request.Request(location, method="DELETE")) as response:
-        say("deleted", status=response.status)
-    peer.close()
+    whip.call(Peer(codec, tone, recording), url, seconds)
 
 
 def listen(address, codec, tone, recording):
     peer = Peer(codec, tone, recording)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            sdp = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            answer = peer.answer(sdp).encode()
-            self.send_response(201)
-            self.send_header("Content-Type", "application/sdp")
-            self.send_header("Content-Length", str(len(answer)))
-            self.send_header("Location", "/calls/1")
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def do_DELETE(self):
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            self.wfile.flush()
-            peer.close()
-            os._exit(0)
-
-        def log_message(self, *_):
-            pass
-
-    host, port = address.split(":")
-    server = HTTPServer((host, int(port)), Handler)
-    say("listening", port=server.server_port)
-    server.serve_forever()
+    whip.listen(address, lambda offer: (peer, peer.answer(offer)))
 
 
 if __name__ == "__main__":

@@ -6,17 +6,16 @@
 It is Debian's, driven by its introspection: run it with Debian's own Python. Its certificate is RSA.
 """
 
-import json
-import os
 import re
 import sys
 import threading
 import time
-import urllib.request
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from urllib.parse import urljoin
 
-import gi
+sys.dont_write_bytecode = True  # the sources' folder is no place for it
+import whip  # noqa: E402
+from whip import say  # noqa: E402
+
+import gi  # noqa: E402
 
 for part in ("Gst", "GstWebRTC", "GstSdp"):
     gi.require_version(part, "1.0")
@@ -27,10 +26,6 @@ SENDERS = {
     "pcmu": ("mulawenc ! rtppcmupay pt={pt}", "PCMU", 0, 8000),
 }
 HEARERS = {"OPUS": "rtpopusdepay ! opusdec", "PCMU": "rtppcmudepay ! mulawdec"}
-
-
-def say(event, **members):
-    print(json.dumps({"event": event, **members}), flush=True)
 
 
 class Peer:
@@ -113,49 +108,16 @@ class Peer:
 
 
 def call(url, codec, tone, recording, seconds):
-    peer = Peer(codec, tone, recording)
-    request = urllib.request.Request(url, peer.offer().encode(), {"Content-Type": "application/sdp"})
-    with urllib.request.urlopen(request) as response:
-        location = urljoin(url, response.headers["Location"])
-        peer.accept(response.read().decode())
-    time.sleep(float(seconds))
-    with urllib.request.urlopen(urllib.request.Request(location, method="DELETE")) as response:
-        say("deleted", status=response.status)
-    peer.close()
-    os._exit(0)
+    whip.call(Peer(codec, tone, recording), url, seconds)
 
 
 def listen(address, codec, tone, recording):
-    peers = []
+    def answer(offer):
+        named = re.search(rf"a=rtpmap:(\d+) {codec}/", offer, re.IGNORECASE)
+        peer = Peer(codec, tone, recording, named and int(named[1]))
+        return peer, peer.answer(offer)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            sdp = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            named = re.search(rf"a=rtpmap:(\d+) {codec}/", sdp, re.IGNORECASE)
-            peers.append(Peer(codec, tone, recording, named and int(named[1])))
-            answer = peers[0].answer(sdp).encode()
-            self.send_response(201)
-            self.send_header("Content-Type", "application/sdp")
-            self.send_header("Content-Length", str(len(answer)))
-            self.send_header("Location", "/calls/1")
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def do_DELETE(self):
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            self.wfile.flush()
-            peers[0].close()
-            os._exit(0)
-
-        def log_message(self, *_):
-            pass
-
-    host, port = address.split(":")
-    server = HTTPServer((host, int(port)), Handler)
-    say("listening", port=server.server_port)
-    server.serve_forever()
+    whip.listen(address, answer)
 
 
 if __name__ == "__main__":
