@@ -638,3 +638,27 @@ fn what_servers_tell_after_a_restart_is_announced_and_so_is_its_end() {
     });
     assert!(found.is_some() && found <= told(&net), "{:?}", net.nodes[0].events);
 }
+
+/// Sent on to another server, or to try another port: what that gives belongs to the same session.
+#[test]
+fn a_relay_in_place_of_another_is_waited_for_and_announced() {
+    let mut net = behind_nat(config(Role::Controlling));
+    let path = net.add_relay(0, 0, ServerTransport::Udp);
+    net.done(0);
+    net.run_for(60); // it is being asked
+    net.tell(0, Input::RelayDisconnected(path));
+    net.tell(0, Input::RelaysExpected(true));
+    assert!(net.when(0, |event| matches!(event, Event::RelayEnded { .. })).is_some());
+    net.nodes[0].events.clear();
+    net.run_for(200);
+    assert!(!net.nodes[0].agent.has_gathered());
+    net.add_relay(0, 0, ServerTransport::Udp);
+    net.tell(0, Input::RelaysExpected(false));
+    net.run_for(300);
+    let relayed = net.when(0, |event| match event {
+        Event::LocalCandidate(found) => found.kind == Kind::Relayed,
+        _ => false,
+    });
+    let told = net.when(0, |event| *event == Event::Gathered);
+    assert!(relayed.is_some() && relayed <= told, "{:?}", net.nodes[0].events);
+}

@@ -186,6 +186,10 @@ impl Agent {
             Input::StunServer(server) => self.on_stun_server(server),
             Input::RelaySocket(socket) => self.on_relay_socket(socket),
             Input::RelayDisconnected(path) => self.gatherer.forget(self.now, path),
+            Input::RelaysExpected(expected) => {
+                self.gatherer.expect(expected);
+                self.told_gathered &= !(expected && self.selected.is_none());
+            }
             Input::LocalCandidatesDone => self.gathering = Gathering::Done,
             Input::PathGone(path) => self.on_path_gone(path),
             Input::RemoteRenomination => self.renomination = true,

@@ -42,6 +42,8 @@ pub(super) struct Gatherer {
     outgoing: VecDeque<Sent>,
     /// A message to be framed for a relay.
     framed: Vec<u8>,
+    /// Another socket to a TURN server is on its way.
+    expects: bool,
 }
 
 /// A message to a server: by which socket, where to, and its bytes.
@@ -109,6 +111,11 @@ impl Gatherer {
         }
     }
 
+    /// Whether sockets to TURN servers are on their way.
+    pub(super) fn expect(&mut self, expects: bool) {
+        self.expects = expects;
+    }
+
     /// A socket is no more.
     pub(super) fn forget(&mut self, now: Instant, path: PathId) {
         self.queries.retain(|query| query.path != path);
@@ -148,7 +155,8 @@ impl Gatherer {
 
     /// Whether nothing more can be found.
     pub(super) fn is_idle(&self) -> bool {
-        !self.queries.iter().any(Query::is_open) && !self.relays.iter().any(|relay| relay.pending)
+        let waits = self.expects || self.relays.iter().any(|relay| relay.pending);
+        !waits && !self.queries.iter().any(Query::is_open)
     }
 
     /// Whether [`Self::start_next`] has something to start.

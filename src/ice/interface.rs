@@ -134,6 +134,9 @@ pub enum Input<'a> {
     RelaySocket(RelaySocket),
     /// A relay's stream broke, or its socket is of no use.
     RelayDisconnected(PathId),
+    /// Whether sockets to TURN servers are on their way, in place of others that led nowhere: the end of our
+    /// candidates waits for them, even if it was just told.
+    RelaysExpected(bool),
     /// No more sockets in this session. One that comes all the same can't be told to the other side
     /// before a restart (RFC 8838 section 13); it stands by, and checks from it show its address.
     LocalCandidatesDone,

@@ -31,6 +31,8 @@ struct State {
     addresses: Vec<SocketAddr>,
     /// Its sockets, the last one in use.
     sockets: Vec<(PathId, SocketAddr)>,
+    /// A socket to it is being opened, in place of one that led nowhere.
+    is_opening: bool,
     /// It was there, and does not take our connection any more.
     away: Option<Away>,
     /// Why it is of no use, if it isn't.
@@ -74,6 +76,7 @@ impl Servers {
             server: server.clone(),
             addresses: Vec::new(),
             sockets: Vec::new(),
+            is_opening: false,
             away: None,
             failure: None,
             refuses_us: false,
@@ -106,6 +109,7 @@ impl Servers {
     pub(super) fn connected(&mut self, place: usize, path: PathId, addr: SocketAddr) {
         if let Some(state) = self.list.get_mut(place) {
             state.sockets.push((path, addr));
+            state.is_opening = false;
             (state.away, state.failure, state.refuses_us) = (None, None, false);
         }
     }
@@ -114,6 +118,7 @@ impl Servers {
     /// again for a while first.
     pub(super) fn unreachable(&mut self, now: Instant, place: usize, why: &str) -> Option<String> {
         let state = self.list.get_mut(place)?;
+        state.is_opening = false;
         if !state.sockets.is_empty() {
             let since = state.away.map_or(now, |away| away.since);
             let pause = (now - since).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -123,6 +128,11 @@ impl Servers {
             }
         }
         Some(state.fail(why))
+    }
+
+    /// Whether sockets are on their way in place of others.
+    pub(super) fn are_opening(&self) -> bool {
+        self.list.iter().any(|state| state.is_opening)
     }
 
     /// When [`Self::next_try`] has something.
@@ -157,7 +167,10 @@ impl Servers {
             RelayEnd::Failed(_) => None,
         };
         match again.filter(|_| state.sockets.len() < MOST_SOCKETS) {
-            Some(addr) => Next::Open { server: place, addr },
+            Some(addr) => {
+                state.is_opening = true;
+                Next::Open { server: place, addr }
+            }
             None => {
                 state.refuses_us =
                     matches!(&ended, RelayEnd::Failed(reason) if reason.is_about_credentials());

@@ -52,12 +52,19 @@ impl Peer {
         let user = self.config.relay_user.clone();
         let socket = RelaySocket { path, server, transport, user };
         self.tell_agent(now, ice::Input::RelaySocket(socket));
+        self.tell_of_relays(now);
+    }
+
+    fn tell_of_relays(&mut self, now: Instant) {
+        let expected = self.servers.are_opening();
+        self.tell_agent(now, ice::Input::RelaysExpected(expected));
     }
 
     pub(super) fn server_unreachable(&mut self, now: Instant, place: usize, why: &str) {
         if let Some(text) = self.servers.unreachable(now, place, why) {
             self.events.push_back(Event::warning(text));
         }
+        self.tell_of_relays(now);
     }
 
     /// Servers that were away may be back.
@@ -72,13 +79,14 @@ impl Peer {
         self.events.push_back(Event::warning(text));
     }
 
-    pub(super) fn relay_ended(&mut self, path: PathId, ended: RelayEnd) {
+    pub(super) fn relay_ended(&mut self, now: Instant, path: PathId, ended: RelayEnd) {
         self.chores.push_back(Chore::Close(path));
         match self.servers.ended(path, ended) {
             Next::Open { server, addr } => self.chores.push_back(Chore::Open { server, addr }),
             Next::Warn(text) => self.events.push_back(Event::warning(text)),
             Next::Nothing => {}
         }
+        self.tell_of_relays(now);
     }
 
     /// What an ended call still has to give back: the server may ask once more who we are.
@@ -90,12 +98,14 @@ impl Peer {
     /// All addresses are known. Where only relays may be used and there is none, nothing can come of it;
     /// once connected, consent decides: a server may be back in time.
     pub(super) fn gathered(&mut self, now: Instant) {
+        if !self.has_gathered() {
+            return; // a relay ended in the same moment, and there is to be another
+        }
         self.events.push_back(Event::Gathering { state: GatheringState::Complete });
         let agent = self.transport.as_ref().map(|transport| &transport.agent);
         let has_none = agent.is_some_and(|agent| agent.local_candidates().is_empty());
         let is_new = matches!(self.phase, Phase::New | Phase::Connecting);
-        let is_waiting = self.chores.iter().any(|chore| matches!(chore, Chore::Open { .. }));
-        if self.config.policy == ice::Policy::Relay && is_new && has_none && !is_waiting {
+        if self.config.policy == ice::Policy::Relay && is_new && has_none {
             let reason = reason::no_relay(self.servers.why_no_help());
             self.end(now, End::Failed { step: Step::Ice }, reason);
         }

@@ -87,7 +87,7 @@ impl Peer {
             ice::Event::NameToResolve(name) => self.names.push_back(name),
             ice::Event::Gathered => self.gathered(now),
             ice::Event::ServerSilent(addr) => self.server_silent(addr),
-            ice::Event::RelayEnded { path, ended } => self.relay_ended(path, ended),
+            ice::Event::RelayEnded { path, ended } => self.relay_ended(now, path, ended),
             ice::Event::RestartNeeded => self.events.push_back(Event::RestartNeeded),
             ice::Event::Role(_) | ice::Event::SendPair(_) => {}
         }
