@@ -30,7 +30,12 @@ pub type Peer<'a> = &'a dyn Fn(&Namespace, &[&str]) -> Command;
 
 /// The peer calls halloo by WHIP, both hear each other, and it hangs up by DELETE.
 pub fn peer_calls(peer: Peer<'_>, codec: &str) {
-    on_stage(|stage| stage.peer_calls(peer, codec));
+    peer_calls_with(peer, codec, &[]);
+}
+
+/// The same, with more options for halloo.
+pub fn peer_calls_with(peer: Peer<'_>, codec: &str, more: &[&str]) {
+    on_stage(|stage| stage.peer_calls(peer, codec, more));
 }
 
 /// halloo calls the peer by WHIP, both hear each other, and it hangs up by DELETE.
@@ -82,8 +87,8 @@ impl Stage {
         Halloo::start(Some(&self.halloo), &[&arguments[..], more].concat())
     }
 
-    fn peer_calls(&self, peer: Peer<'_>, codec: &str) -> Result<(), String> {
-        let mut halloo = self.listen(&[]);
+    fn peer_calls(&self, peer: Peer<'_>, codec: &str, more: &[&str]) -> Result<(), String> {
+        let mut halloo = self.listen(more);
         let (url, hz) = (format!("{}/whip", halloo.url()), THEIRS.to_string());
         let path = self.at_peer.to_str().unwrap();
         let command = peer(&self.peer, &["call", &url, codec, &hz, path, LASTS]);
