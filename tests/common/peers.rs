@@ -137,20 +137,25 @@ impl Stage {
 
     /// Both recordings are the other side's tone.
     pub fn both_heard(&self) -> Result<(), String> {
-        is_tone(&self.at_halloo, THEIRS, THEIR_LEVEL)?;
-        is_tone(&self.at_peer, OURS, OUR_LEVEL)
+        self.halloo_heard()?;
+        is_tone(&self.at_peer, OURS, OUR_LEVEL, 1.0)
     }
 
     /// halloo's recording is the peer's tone: where the peer can't hear.
     pub fn halloo_heard(&self) -> Result<(), String> {
-        is_tone(&self.at_halloo, THEIRS, THEIR_LEVEL)
+        self.halloo_heard_after(1.0)
+    }
+
+    /// The same for a peer whose sound is only steady after so many seconds.
+    pub fn halloo_heard_after(&self, seconds: f64) -> Result<(), String> {
+        is_tone(&self.at_halloo, THEIRS, THEIR_LEVEL, seconds)
     }
 }
 
-/// Pitch, level and purity of what was recorded, once the call is in full swing.
-fn is_tone(path: &Path, hz: u32, level: f64) -> Result<(), String> {
+/// Pitch, level and purity of what was recorded, once the call is in full swing: for two seconds from then.
+fn is_tone(path: &Path, hz: u32, level: f64, from: f64) -> Result<(), String> {
     let heard = Recording::read(path).after_silence(0.02);
-    let steady = heard.between(1.0, 3.0);
+    let steady = heard.between(from, from + 2.0);
     let (hz, seconds, pitch) = (f64::from(hz), heard.seconds(), steady.pitch().unwrap_or_default());
     let (loud, pure) = (steady.level(), steady.purity(hz));
     let right = steady.seconds() > 1.5
