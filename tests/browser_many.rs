@@ -91,6 +91,12 @@ fn five_tabs_talk_at_once() {
         }
         let calls = pages[0].evaluate("fetch('/calls').then((answer) => answer.json())");
         assert_eq!(calls.as_array().unwrap().len(), 5);
+        // The tabs share one microphone, which stumbles in all of them when any tab starts to record.
+        pass(&pages[0], 2.0);
+        for call in 1..=5 {
+            let heard = Recording::read(&recording_of(&file, call)).last(1.6).between(0.0, 1.5);
+            is_tone(&format!("halloo, in call {call},"), &heard, THEIRS, QUARTER)?;
+        }
         // One leaves, and nobody else notices.
         pages[2].click("#hang-up");
         halloo.wait_for("ended", |_| true);
@@ -99,15 +105,6 @@ fn five_tabs_talk_at_once() {
         assert_eq!(halloo.wait(Duration::from_secs(3)).code(), Some(0));
         for page in &pages {
             page.wait_for("document.body.dataset.state === 'ended'");
-        }
-        for call in 1..=5 {
-            let heard = Recording::read(&recording_of(&file, call)).after_silence(0.02);
-            is_tone(
-                &format!("halloo, in call {call},"),
-                &heard.between(0.5, 2.0),
-                THEIRS,
-                QUARTER,
-            )?;
         }
         Ok(())
     });
