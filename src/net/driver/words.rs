@@ -55,6 +55,7 @@ impl Phrases {
 fn spawn(answers: WeakUnboundedSender<Command>) -> Option<mpsc::Sender<Question>> {
     let (sender, questions) = mpsc::channel::<Question>();
     let work = move || {
+        stand_back();
         for (key, [ours, theirs]) in questions {
             let phrase = Phrase::of(&ours, &theirs);
             let words = phrase.map_err(|error| tracing::warn!("no phrase: {error}"));
@@ -66,3 +67,16 @@ fn spawn(answers: WeakUnboundedSender<Command>) -> Option<mpsc::Sender<Question>
     thread.map_err(|error| tracing::warn!("no phrase: no thread: {error}")).ok()?;
     Some(sender)
 }
+
+/// On a busy machine, the thread that sends sound goes first. Linux has a niceness for each thread; where
+/// the whole process has one, it stays as it is.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!("the words have the priority of the sound: {error}");
+    }
+}
+
+/// A ninth of the processor while others want it, so that the words still come.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
