@@ -259,7 +259,7 @@ impl Talk {
     fn new(name: &str, listener: &Computer, caller: &Computer) -> Self {
         let (mut halloo, file) = listen(name, listener, &[]);
         let microphone = Path::new(env!("CARGO_TARGET_TMPDIR")).join("microphone-laboratory.wav");
-        Recording::tone(THEIRS, 0.25, 10.0, 48_000).write(&microphone);
+        Recording::tone(THEIRS, 0.25, 60.0, 48_000).write(&microphone);
         // Only so may a page over plain http have the microphone.
         let secure = format!("--unsafely-treat-insecure-origin-as-secure={}", halloo.url());
         let browser = Browser::launch(&Options {

@@ -91,7 +91,7 @@ fn a_computer_that_moves_to_another_network_takes_its_call_along() {
         // Only so may a page over plain http have the microphone.
         let secure = format!("--unsafely-treat-insecure-origin-as-secure=http://{bind}");
         let microphone = Path::new(env!("CARGO_TARGET_TMPDIR")).join("microphone-page.wav");
-        Recording::tone(THEIRS, 0.25, 10.0, 48_000).write(&microphone);
+        Recording::tone(THEIRS, 0.25, 60.0, 48_000).write(&microphone);
         let browser = Browser::launch(&Options {
             namespace: Some(left),
             microphone: Some(&microphone),

@@ -104,8 +104,8 @@ impl Stage {
     /// The same with further arguments.
     pub fn browser_with(&self, arguments: &[&str]) -> Browser {
         let microphone = Path::new(env!("CARGO_TARGET_TMPDIR")).join("microphone.wav");
-        // Ten seconds hold whole periods: no click where the file starts over.
-        Recording::tone(THEIRS, 0.25, 10.0, 48_000).write(&microphone);
+        // Longer than a test: Chromium stumbles where the file starts over, though whole periods fit in.
+        Recording::tone(THEIRS, 0.25, 60.0, 48_000).write(&microphone);
         Browser::launch(&Options {
             namespace: self.here(),
             microphone: Some(&microphone),
