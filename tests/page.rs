@@ -115,9 +115,18 @@ fn a_computer_that_moves_to_another_network_takes_its_call_along() {
             let remote = event["remote"].as_str().unwrap_or_default();
             remote.contains(new.trim_end_matches("/24"))
         };
-        halloo.wait_for("pair", moved);
+        let moved = halloo.wait_for("pair", moved)["t"].as_f64();
         is_in(&page, "connected");
         page_hears(&page)?;
+        // The page is told how much was lost and sends copies from then on, for which halloo waits a frame
+        // longer, once: that is heard, and over after these seconds.
+        let (mut before, mut whole) = (u64::MAX, 0);
+        halloo.wait_for("stats", |event| {
+            let received = event["packets_received"].as_u64().unwrap();
+            whole += u32::from(event["t"].as_f64() > moved && received.saturating_sub(before) > 48);
+            before = received;
+            whole == 4
+        });
         is_tone("halloo", &Recording::read(&file).last(1.5), THEIRS, QUARTER)?;
         // What halloo tells comes by a new connection: it hangs up, and says so.
         halloo.terminate();
