@@ -80,3 +80,21 @@ fn stand_back() {
 /// A ninth of the processor while others want it, so that the words still come.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::getpriority_process;
+
+    use super::*;
+
+    #[test]
+    fn the_words_stand_back_and_nobody_with_them() {
+        let here = getpriority_process(None).unwrap();
+        let there = std::thread::spawn(|| {
+            stand_back();
+            getpriority_process(None).unwrap()
+        });
+        assert_eq!(there.join().unwrap(), NICE);
+        assert_eq!(getpriority_process(None).unwrap(), here);
+    }
+}
