@@ -11,6 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -24,6 +25,8 @@ pub struct Halloo {
     /// Every event so far, in order.
     pub events: Vec<Value>,
     messages: Arc<Mutex<String>>,
+    /// Copies stderr into `messages`; done when both are whole.
+    listener: Option<JoinHandle<()>>,
 }
 
 impl Halloo {
@@ -68,7 +71,7 @@ impl Halloo {
         });
         let messages = Arc::new(Mutex::new(String::new()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn({
+        let listener = std::thread::spawn({
             let messages = Arc::clone(&messages);
             move || {
                 for line in stderr.lines().map_while(Result::ok) {
@@ -76,7 +79,7 @@ impl Halloo {
                 }
             }
         });
-        Self { child, lines, events: Vec::new(), messages }
+        Self { child, lines, events: Vec::new(), messages, listener: Some(listener) }
     }
 
     /// `halloo listen` on any port of loopback, ready; it sends a tone and records into a file.
@@ -182,17 +185,21 @@ impl Halloo {
         assert!(done.success(), "no process {pid} to signal");
     }
 
-    /// Waits until it has ended, not longer than `limit`.
+    /// Waits until it has ended, not longer than `limit`; all it said has arrived then.
     pub fn wait(&mut self, limit: Duration) -> ExitStatus {
         let end = now() + limit;
         // Its end closes stdout, which ends the lines: an event, not a poll.
         loop {
             match self.lines.recv_timeout(end.saturating_duration_since(now())) {
                 Ok(line) => self.events.push(serde_json::from_str(&line).unwrap()),
-                Err(RecvTimeoutError::Disconnected) => return self.child.wait().unwrap(),
+                Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end{}", self.story()),
             }
         }
+        let status = self.child.wait().unwrap();
+        // Its last words may still be on their way to us.
+        self.listener.take().map(JoinHandle::join).transpose().unwrap();
+        status
     }
 
     /// How many sockets and files it has open now, less connections over TCP: how many of those a browser
@@ -216,7 +223,7 @@ impl Halloo {
             .count()
     }
 
-    /// What it wrote on stderr so far.
+    /// What it wrote on stderr: all of it after [`Self::wait`], before that what has arrived.
     pub fn messages(&self) -> String {
         self.messages.lock().unwrap().clone()
     }
