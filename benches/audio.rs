@@ -7,7 +7,7 @@
 use divan::{Bencher, black_box};
 use halloo::audio::decode::Input;
 use halloo::audio::resample::Resampler;
-use halloo::audio::{Channels, Codec, Decoder, Encoded, Encoder, Frame, Mixer, Settings};
+use halloo::audio::{Channels, Codec, Decoder, Encoded, Encoder, Frame, Mixer, Settings, Tempo};
 
 fn main() {
     divan::main();
@@ -44,8 +44,8 @@ fn encode_20_ms(bencher: Bencher<'_, '_>, codec: Codec) {
     });
 }
 
-#[divan::bench(args = CODECS)]
-fn decode_20_ms(bencher: Bencher<'_, '_>, codec: Codec) {
+/// The same second, encoded.
+fn payloads(codec: Codec) -> Vec<Vec<u8>> {
     let mut encoder = Encoder::new(&Settings::new(codec)).unwrap();
     let mut payloads = Vec::new();
     let mut out = [0; Encoder::MAX_PAYLOAD];
@@ -54,6 +54,12 @@ fn decode_20_ms(bencher: Bencher<'_, '_>, codec: Codec) {
             payloads.push(out[..len].to_vec());
         }
     }
+    payloads
+}
+
+#[divan::bench(args = CODECS)]
+fn decode_20_ms(bencher: Bencher<'_, '_>, codec: Codec) {
+    let payloads = payloads(codec);
     let mut decoder = Decoder::new(codec, Channels::Mono).unwrap();
     let (mut frame, mut at) = (Frame::silence(Channels::Mono), 0);
     bencher.bench_local(|| {
@@ -61,6 +67,21 @@ fn decode_20_ms(bencher: Bencher<'_, '_>, codec: Codec) {
         decoder.decode(Input::Packet { payload: black_box(&payloads[at]), samples: 960 });
         decoder.take(&mut frame);
         decoder.take(&mut frame)
+    });
+}
+
+/// Less [`decode_20_ms`]: that is what a change of the delay costs.
+#[divan::bench(args = CODECS)]
+fn decode_and_stretch_20_ms(bencher: Bencher<'_, '_>, codec: Codec) {
+    let payloads = payloads(codec);
+    let mut decoder = Decoder::new(codec, Channels::Mono).unwrap();
+    let (mut frame, mut at) = (Frame::silence(Channels::Mono), 0);
+    bencher.bench_local(|| {
+        at = (at + 1) % payloads.len();
+        decoder.decode(Input::Packet { payload: black_box(&payloads[at]), samples: 960 });
+        let longer = decoder.stretch(if at % 2 == 0 { Tempo::Faster } else { Tempo::Slower });
+        while decoder.take(&mut frame) {}
+        longer
     });
 }
 

@@ -12,7 +12,9 @@ use allocation_counter::measure;
 use halloo::audio::decode::Input;
 use halloo::audio::ring::{self, Gauge, Layout};
 use halloo::audio::source::Repeat;
-use halloo::audio::{Channels, Codec, Decoder, Encoded, Encoder, Frame, Mixer, Settings, Source};
+use halloo::audio::{
+    Channels, Codec, Decoder, Encoded, Encoder, Frame, Mixer, Settings, Source, Tempo,
+};
 
 /// Runs it a few times to warm up, then counts.
 fn assert_allocates_nothing(what: &str, mut run: impl FnMut()) {
@@ -71,9 +73,13 @@ fn encoding_and_decoding_allocate_nothing() {
             let settings = Settings { channels, ..Settings::new(codec) };
             let mut encoder = Encoder::new(&settings).unwrap();
             let mut decoder = Decoder::new(codec, channels).unwrap();
-            let (spoken, mut heard) = (frame(channels), Frame::silence(channels));
+            let (mut spoken, mut heard) = (Frame::silence(channels), Frame::silence(channels));
+            // Five cycles: it goes on in the next frame, and can be stretched.
+            for (n, samples) in spoken.samples_mut().chunks_mut(channels.count()).enumerate() {
+                samples.fill(0.5 * (n as f32 * std::f32::consts::TAU / 96.0).sin());
+            }
             let mut payload = [0; Encoder::MAX_PAYLOAD];
-            let mut packets = 0_u32;
+            let (mut packets, mut stretched) = (0_u32, 0_u32);
             assert_allocates_nothing("codec", || {
                 let Encoded::Packet { len, .. } = encoder.encode(&spoken, &mut payload) else {
                     return;
@@ -88,8 +94,11 @@ fn encoding_and_decoding_allocate_nothing() {
                     7 => Input::Packet { payload: &[0x7b], samples: 960 },
                     _ => Input::Packet { payload, samples: 960 },
                 });
+                let tempo = if packets.is_multiple_of(2) { Tempo::Faster } else { Tempo::Slower };
+                stretched += u32::from(decoder.stretch(tempo) != 0);
                 while decoder.take(&mut heard) {}
             });
+            assert!(stretched > 20, "{codec:?} {channels:?}: {stretched} of {packets}");
         }
     }
 }

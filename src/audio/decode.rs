@@ -9,8 +9,9 @@
 //! Silence       the sender pauses (DTX): background noise, not loss
 //! ComfortNoise  what that noise is like (RFC 3389, G.711 only)
 //! ```
+//! Where the delay should change, [`Decoder::stretch`] makes what a packet held a little shorter or longer.
 //! Figures have the names of W3C webrtc-stats. Comes from `rtp::jitter` by way of `peer/receive.rs`, goes
-//! to [`super::mix`] or [`super::sink`]. Read next: `conceal.rs`.
+//! to [`super::mix`] or [`super::sink`]. Read next: `conceal.rs`, `stretch.rs`.
 
 use std::fmt;
 
@@ -19,6 +20,7 @@ use super::codec::{Codec, CodecError};
 use super::decimate::Rate;
 use super::frame::{Channels, FRAME_SAMPLES, Frame, SAMPLE_RATE};
 use super::opus;
+use super::stretch::{self, Tempo};
 
 /// What the jitter buffer found. It has looked at payloads from outside: how long they sound, whether
 /// they repeat the one before.
@@ -96,9 +98,12 @@ pub struct Decoder {
     opus: opus::Decoder,
     narrow: bytewise::Decoder,
     wide: bytewise::Decoder,
-    /// Decoded and not yet taken, from `taken` on. Room for the longest packet is made once.
+    /// Decoded and not yet taken, from `taken` on; before it, what was heard last. Room for the longest
+    /// packet is made once.
     ready: Vec<f32>,
     taken: usize,
+    /// So much of the end of `ready` is what the latest packet held, and may still be stretched.
+    stretchable: usize,
     heard_any: bool,
     /// Samples per channel since the last packet.
     unheard: usize,
@@ -126,8 +131,9 @@ impl Decoder {
             opus: opus::Decoder::new(channels)?,
             narrow: bytewise::Decoder::new(Rate::Khz8, channels),
             wide: bytewise::Decoder::new(Rate::Khz16, channels),
-            ready: Vec::with_capacity((MAX_SAMPLES + FRAME_SAMPLES) * channels.count()),
+            ready: Vec::with_capacity(MOST_READY * channels.count()),
             taken: 0,
+            stretchable: 0,
             heard_any: false,
             unheard: 0,
             concealing: false,
@@ -155,6 +161,7 @@ impl Decoder {
     /// Makes sound; call when [`Self::take`] has no whole frame. Answers how many samples per channel
     /// there are more: a packet's length, or what was asked for in whole steps of 2.5 ms.
     pub fn decode(&mut self, input: Input<'_>) -> usize {
+        self.stretchable = 0;
         match input {
             Input::Packet { payload, samples } => self.packet(payload, samples.min(MAX_SAMPLES)),
             Input::Fec { next, samples } => self.fec(next, whole_steps(samples)),
@@ -167,6 +174,17 @@ impl Decoder {
                 self.pause(FRAME_SAMPLES)
             }
         }
+    }
+
+    /// Makes what [`Self::decode`] just made of a packet shorter or longer by one cycle, if it repeats itself;
+    /// call before any of it is taken. Answers by how many samples per channel it is longer now; below 0,
+    /// shorter. What was received is counted as it was.
+    pub fn stretch(&mut self, tempo: Tempo) -> isize {
+        let start = self.ready.len() - self.stretchable;
+        if std::mem::take(&mut self.stretchable) == 0 || self.taken > start {
+            return 0;
+        }
+        stretch::stretch(&mut self.ready, start, self.channels, tempo)
     }
 
     /// The next 10 ms, if there are as many; else `frame` stays as it is.
@@ -197,6 +215,7 @@ impl Decoder {
         };
         self.heard_any = true;
         self.unheard = 0;
+        self.stretchable = made * self.channels.count();
         self.count(made, Origin::Received)
     }
 
@@ -263,8 +282,9 @@ impl Decoder {
         samples: usize,
         fill: impl FnOnce(&mut opus::Decoder, &mut bytewise::Decoder, &mut [f32]) -> Option<usize>,
     ) -> Option<usize> {
-        self.ready.drain(..self.taken);
-        self.taken = 0;
+        let past = self.taken.min(stretch::PAST * self.channels.count());
+        self.ready.drain(..self.taken - past);
+        self.taken = past;
         let start = self.ready.len();
         self.ready.resize(start + samples * self.channels.count(), 0.0);
         let out = self.ready.get_mut(start..).unwrap_or_default();
@@ -316,6 +336,8 @@ const STEP: usize = 120;
 
 /// 200 ms, the longest packet of G.711 and G.722 (RFC 3551 section 4.2); those of Opus end at 120.
 const MAX_SAMPLES: usize = 9_600;
+/// That, what was left when it was asked for, what was heard before, and the longest cycle.
+const MOST_READY: usize = MAX_SAMPLES + FRAME_SAMPLES + stretch::PAST + stretch::MAX_LAG;
 /// 800 ms without a packet: no pause any more.
 const GONE: usize = 38_400;
 /// 200 ms.

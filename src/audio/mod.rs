@@ -5,7 +5,7 @@
 //!
 //! A [`Frame`] is 10 ms at 48 kHz. One comes from a [`source`] or the sound card, an [`Encoder`] turns a
 //! few of them into a payload, and `peer/send.rs` sends it. What arrives goes through a [`Decoder`], which
-//! fills gaps too; [`mix`] sums the calls up, and a [`sink`] or the sound card plays that.
+//! fills gaps too and can [`stretch`] sound; [`mix`] sums the calls up, and a [`sink`] or the sound card plays that.
 //!
 //! Nothing here opens a file or reads a clock. Only `device.rs` and the files below it know the sound card.
 //!
@@ -30,6 +30,7 @@ pub mod resample;
 pub mod ring;
 pub mod sink;
 pub mod source;
+pub mod stretch;
 pub mod wav;
 
 pub use codec::{Codec, CodecError, Dtx, Encoded, Encoder, Fec, PacketTime, Settings};
@@ -38,3 +39,4 @@ pub use frame::{AudioLevel, Channels, FRAME_SAMPLES, Frame, SAMPLE_RATE};
 pub use mix::Mixer;
 pub use sink::Sink;
 pub use source::Source;
+pub use stretch::Tempo;
