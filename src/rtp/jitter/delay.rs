@@ -23,6 +23,8 @@ pub(super) struct Delay {
     /// Share of packets lost lately, in millionths.
     loss: u64,
     lossy: bool,
+    /// Packets since one held a copy of the packet before it.
+    without_copy: u32,
 }
 
 impl Delay {
@@ -33,6 +35,7 @@ impl Delay {
             histogram: Histogram::new(),
             loss: 0,
             lossy: false,
+            without_copy: NO_MORE_COPIES,
         }
     }
 
@@ -73,9 +76,15 @@ impl Delay {
         self.lossy = self.loss > if self.lossy { LOSSLESS } else { LOSSY };
     }
 
-    /// Whether packets are lost often enough to wait for the copy of each in the packet behind it.
-    pub(super) fn is_lossy(&self) -> bool {
-        self.lossy
+    /// Whether a packet holds a copy of the one before it. Encoders leave it out now and then: that is no reason
+    /// to want another delay for a moment.
+    pub(super) fn repeats(&mut self, copy: bool) {
+        self.without_copy = if copy { 0 } else { self.without_copy.saturating_add(1) };
+    }
+
+    /// Whether packets are lost often enough, and repeated, to wait for the copy in the packet behind.
+    pub(super) fn waits_for_copies(&self) -> bool {
+        self.lossy && self.without_copy < NO_MORE_COPIES
     }
 
     /// The lag we want.
@@ -223,6 +232,8 @@ const LOSS_MEMORY: u64 = 128;
 const LOSSY: u64 = 15_000;
 /// Below 0.3 % the path is good again.
 const LOSSLESS: u64 = 3_000;
+/// Two seconds of 20 ms.
+const NO_MORE_COPIES: u32 = 100;
 
 #[cfg(test)]
 mod tests {

@@ -269,6 +269,7 @@ impl JitterBuffer {
         }
         self.delay.arrived(stamp.arrived_us, place.media_us);
         let fec = packet.codec.has_fec(packet.payload);
+        self.delay.repeats(fec);
         self.stats.copies += u64::from(fec);
         if place.number <= self.ring.taken {
             self.stats.late += 1;

@@ -310,8 +310,8 @@ impl JitterBuffer {
     /// The lag we want. Where packets are lost and repeated in the packet behind, that one must be here
     /// too when a packet is missed.
     pub(super) fn target_us(&self) -> i64 {
-        let repeated = self.delay.is_lossy() && self.waiting().is_some_and(|waiting| waiting.fec);
-        self.delay.target_us() + if repeated { self.frame_us } else { 0 }
+        let for_copies = if self.delay.waits_for_copies() { self.frame_us } else { 0 };
+        self.delay.target_us() + for_copies
     }
 }
 
