@@ -196,10 +196,14 @@ impl Receiver {
         }
         while !decoder.take(frame) {
             let made = match stream.jitter.next(now) {
-                Playout::Packet { payload, codec, duration, .. } => {
+                Playout::Packet { payload, codec, duration, tempo, .. } => {
                     played = Played::Sound;
                     decoder.set_codec(translate::decoder_codec(codec));
-                    decoder.decode(Input::Packet { payload, samples: samples(duration) })
+                    let samples = samples(duration);
+                    let made = decoder.decode(Input::Packet { payload, samples });
+                    let longer = decoder.stretch(translate::tempo(tempo));
+                    stream.jitter.stretched(now, longer);
+                    made.saturating_add_signed(longer)
                 }
                 Playout::Fec { payload, duration, .. } => {
                     decoder.decode(Input::Fec { next: payload, samples: samples(duration) })

@@ -173,6 +173,15 @@ pub(super) const fn decoder_codec(codec: rtp::Codec) -> audio::Codec {
     }
 }
 
+/// How fast the jitter buffer wants a packet played.
+pub(super) const fn tempo(tempo: rtp::jitter::Tempo) -> audio::Tempo {
+    match tempo {
+        rtp::jitter::Tempo::AsSent => audio::Tempo::AsSent,
+        rtp::jitter::Tempo::Faster => audio::Tempo::Faster,
+        rtp::jitter::Tempo::Slower => audio::Tempo::Slower,
+    }
+}
+
 /// Numbers of header extensions.
 pub(super) const fn extension_ids(ids: sdp::agreement::ExtensionIds) -> rtp::ExtensionIds {
     rtp::ExtensionIds {

@@ -1,8 +1,7 @@
 //! The jitter buffer: packets come when the network likes, sound leaves when the sound card asks.
 //!
 //! RFC 3550 leaves this to implementers; what W3C webrtc-stats wants to know about it is in [`Stats`].
-//! Left out: stretching and shrinking sound in time. The delay changes by whole packets instead, in
-//! silence if there is any.
+//! Left out: making sound. The buffer says what to play and how fast; a decoder does it and tells.
 //!
 //! ```text
 //!  packet ──> Timeline: where does its sound belong?  ──> Ring: waits there
@@ -13,19 +12,21 @@
 //! ```
 //! The buffer keeps a *position*: up to where the sender's sound was played. Each answer moves it on by
 //! the answer's duration, whatever came of it. So a loss costs one concealed frame and no delay; a packet
-//! that comes when its time was filled is dropped. Only these change the delay, that is, let the position
-//! stand or leap:
+//! that comes when its time was filled is dropped. Only these change the delay:
 //!
-//! - the target is above the lag: one frame is concealed although nothing is missing;
-//! - it's below: a packet is dropped, a quiet one if possible; a gap of silence is cut short;
-//! - a burst of packets was held up: its sound is played late rather than lost.
+//! - the target is above the lag, or far below: packets are played slower or faster, by one cycle of what
+//!   repeats itself in them (`tempo.rs`);
+//! - the sender pauses: nobody hears it if the pause is cut short or lasts longer, or a quiet packet is dropped;
+//! - a burst of packets was held up: its sound is played late rather than lost;
+//! - sound can't be stretched, or the lag is beyond bearing: a frame is concealed, or packets are dropped.
 //!
-//! Read first: `ring.rs`, `timeline.rs`, `delay.rs`; then `playout.rs`, the decisions. Next:
+//! Read first: `ring.rs`, `timeline.rs`, `delay.rs`; then the decisions, `playout.rs` and `tempo.rs`. Next:
 //! [`super::rtcp`].
 
 mod delay;
 mod playout;
 mod ring;
+mod tempo;
 mod timeline;
 
 use std::time::Duration;
@@ -35,7 +36,10 @@ use crate::time::Instant;
 use super::{AudioLevel, Codec, RtpTimestamp, SequenceNumber};
 use delay::Delay;
 use ring::Ring;
+use tempo::Wish;
 use timeline::{Fit, Place, Stamp, Timeline};
+
+pub use tempo::Tempo;
 
 /// A packet with sound, as it arrives.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +84,8 @@ pub enum Playout<'a> {
         payload: &'a [u8],
         /// How long it lasts.
         duration: Duration,
+        /// How fast to play it, as far as its sound allows; see [`JitterBuffer::stretched`].
+        tempo: Tempo,
     },
     /// The packet is lost; decode the copy that the one behind it holds. That one comes next.
     Fec {
@@ -105,7 +111,7 @@ pub enum Playout<'a> {
 }
 
 impl Playout<'_> {
-    /// How much sound to make.
+    /// How much sound there is in it.
     #[must_use]
     pub fn duration(&self) -> Duration {
         match *self {
@@ -134,9 +140,9 @@ pub struct Stats {
     pub refused: u64,
     /// Packets dropped to shorten the delay.
     pub dropped: u64,
-    /// `removedSamplesForAcceleration`, of 48 kHz: sound and silence skipped to shorten the delay.
+    /// `removedSamplesForAcceleration`, of 48 kHz: sound and silence left out to shorten the delay.
     pub removed: u64,
-    /// `insertedSamplesForDeceleration`, of 48 kHz: concealed or silent to lengthen it.
+    /// `insertedSamplesForDeceleration`, of 48 kHz: played twice, concealed or silent to lengthen it.
     pub inserted: u64,
     /// Lost packets replaced by the copy in the one behind.
     pub fec: u64,
@@ -198,12 +204,7 @@ pub struct JitterBuffer {
     silent: bool,
     /// Packets in a row whose time was over.
     late_in_a_row: u32,
-    /// Whether the last answer was there only to lengthen the delay.
-    just_inserted: bool,
-    /// Whether packets are dropped one after the other, because the delay is beyond bearing.
-    shedding: bool,
-    /// When a packet that wasn't quiet was dropped last.
-    last_drop_us: Option<i64>,
+    wish: Wish,
     sounding: Option<Sounding>,
     stats: Stats,
 }
@@ -221,9 +222,7 @@ impl JitterBuffer {
             concealed_us: 0,
             silent: false,
             late_in_a_row: 0,
-            just_inserted: false,
-            shedding: false,
-            last_drop_us: None,
+            wish: Wish::default(),
             sounding: None,
             stats: Stats::default(),
         }
@@ -310,9 +309,7 @@ impl JitterBuffer {
         self.concealed_us = 0;
         self.silent = false;
         self.late_in_a_row = 0;
-        self.just_inserted = false;
-        self.shedding = false;
-        self.last_drop_us = None;
+        self.wish = Wish::default();
     }
 
     /// The delay aimed at, between the arrival of the fastest packet and its turn.

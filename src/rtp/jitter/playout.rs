@@ -2,24 +2,25 @@
 //!
 //! ```text
 //! nothing waits ─────────────────> Missing, after 200 ms or an announced pause Silence
-//! next packet due ───────────────> Packet, or first a concealed frame, or dropped: see the delay
+//! next packet due ───────────────> Packet, perhaps faster or slower: `tempo.rs`
 //! next packet due later:
 //!   nothing missing in between ──> Silence: the sender paused (DTX)
 //!   its copy fills the gap ──────> Fec
 //!   else ────────────────────────> Missing, one frame for each lost packet, then Silence
 //! next packet's time is over ────> dropped; played if it starts a burst or ends a silence
 //! ```
-//! Read next: `../rtcp/mod.rs`.
+//! Read next: `tempo.rs`.
 
 use crate::time::Instant;
 
 use super::ring::{Next, Slot};
+use super::tempo::{SHORT_US, Tempo, Turn};
 use super::{JitterBuffer, Playout, Sounding, duration, micros, samples};
 
 /// An answer, before it borrows anything.
 #[derive(Clone, Copy, Debug)]
 enum Decision {
-    Packet(u64),
+    Packet(u64, Tempo),
     Fec { behind: u64, us: i64 },
     Missing(i64),
     Silence(i64),
@@ -34,12 +35,12 @@ enum Step {
 
 /// The facts about a waiting packet that decisions need, by value.
 #[derive(Clone, Copy)]
-struct Waiting {
+pub(super) struct Waiting {
     next: Next,
     media_us: i64,
-    duration_us: i64,
+    pub(super) duration_us: i64,
     fec: bool,
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 impl JitterBuffer {
@@ -49,7 +50,7 @@ impl JitterBuffer {
         let now_us = micros(now.since_start());
         let decision = self.decide(now_us);
         match decision {
-            Decision::Packet(number) => self.play(now_us, number),
+            Decision::Packet(number, tempo) => self.play(now_us, number, tempo),
             Decision::Fec { behind, us } => self.play_copy(behind, us),
             Decision::Missing(us) => Playout::Missing { duration: duration(us) },
             Decision::Silence(us) => Playout::Silence { duration: duration(us) },
@@ -147,36 +148,18 @@ impl JitterBuffer {
     fn due(&mut self, now_us: i64, waiting: Waiting) -> Step {
         let position = self.position_us.unwrap_or(waiting.media_us);
         self.move_position(waiting.media_us - position);
-        let lag = self.delay.lag_us().unwrap_or(0);
-        if self.target_us() - lag >= SHORT_US && !self.just_inserted {
-            let us = waiting.duration_us.min(DEFAULT_FRAME_US);
-            self.stats.inserted += samples(us);
-            self.delay.moved(-us);
-            self.just_inserted = true;
-            return Step::Answer(Decision::Missing(us));
+        match self.turn(now_us, waiting) {
+            Turn::Play(tempo) => Step::Answer(Decision::Packet(waiting.next.number, tempo)),
+            Turn::ConcealFirst(us) => {
+                self.stats.inserted += samples(us);
+                self.delay.moved(-us);
+                Step::Answer(Decision::Missing(us))
+            }
+            Turn::Drop => {
+                self.drop_for_delay(waiting);
+                Step::Again
+            }
         }
-        if self.is_to_drop(now_us, waiting) {
-            self.drop_for_delay(waiting);
-            return Step::Again;
-        }
-        Step::Answer(Decision::Packet(waiting.next.number))
-    }
-
-    /// Whether the delay is so much longer than needed that this packet should go.
-    fn is_to_drop(&mut self, now_us: i64, waiting: Waiting) -> bool {
-        let Some(lag) = self.delay.steady_lag_us() else { return false };
-        let excess = lag - self.target_us();
-        let bearable = if self.shedding { waiting.duration_us } else { FAR_TOO_LONG_US };
-        self.shedding = excess >= bearable;
-        if self.shedding || waiting.quiet && excess >= waiting.duration_us {
-            return true;
-        }
-        let rested = self.last_drop_us.is_none_or(|last| now_us - last >= DROP_PAUSE_US);
-        if rested && excess >= waiting.duration_us + LONG_US {
-            self.last_drop_us = Some(now_us);
-            return true;
-        }
-        false
     }
 
     fn drop_for_delay(&mut self, waiting: Waiting) {
@@ -250,13 +233,12 @@ impl JitterBuffer {
         Decision::Missing(us)
     }
 
-    fn play(&mut self, now_us: i64, number: u64) -> Playout<'_> {
+    fn play(&mut self, now_us: i64, number: u64, tempo: Tempo) -> Playout<'_> {
         let missing = self.ring.next_sound().map_or(0, |next| next.missing);
         self.delay.lost(missing, missing + 1);
         self.ring.taken = number;
         self.concealed_us = 0;
         self.late_in_a_row = 0;
-        self.just_inserted = false;
         let target_us = self.target_us();
         let Some(slot) = self.ring.get(number) else {
             return Playout::Silence { duration: duration(CARD_STEP_US) };
@@ -275,6 +257,7 @@ impl JitterBuffer {
             codec: slot.codec,
             payload: &slot.payload,
             duration: duration(slot.duration_us),
+            tempo,
         }
     }
 
@@ -333,14 +316,6 @@ const CARD_STEP_US: i64 = 10_000;
 const START_EXCESS_US: i64 = 60_000;
 /// A difference of positions that is rounding, not a gap: less than the shortest Opus frame.
 const NEARLY_US: i64 = 2_500;
-/// The lag is so much below the target: conceal a frame.
-const SHORT_US: i64 = 5_000;
-/// It is so much and a packet above: drop one.
-const LONG_US: i64 = 10_000;
-/// Not all at once, though: each is heard.
-const DROP_PAUSE_US: i64 = 500_000;
-/// Unless the delay is beyond bearing: then all of it goes at once.
-const FAR_TOO_LONG_US: i64 = 200_000;
 /// A held-up burst is played late if the lag gets no longer than this.
 const BURST_LAG_US: i64 = 200_000;
 /// Concealed for so long, a voice has faded out.

@@ -10,6 +10,7 @@ use super::*;
 mod hostile;
 mod path;
 mod stream;
+mod tempo;
 
 /// What the sound card got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,10 @@ struct Call {
     left_us: u64,
     heard: Vec<(u64, Heard)>,
     fec: bool,
+    /// After how many samples the sound repeats itself; `None`: it's a noise.
+    cycle: Option<u32>,
+    /// When sound was stretched, and by how many samples.
+    stretched: Vec<(u64, isize)>,
 }
 
 const FRAME_US: u64 = 20_000;
@@ -55,6 +60,8 @@ impl Call {
             left_us: 0,
             heard: Vec::new(),
             fec: false,
+            cycle: Some(437),
+            stretched: Vec::new(),
         }
     }
 
@@ -92,6 +99,10 @@ impl Call {
             }
             while self.left_us < 10_000 {
                 let playout = self.buffer.next(now);
+                let tempo = match playout {
+                    Playout::Packet { tempo, .. } => tempo,
+                    _ => Tempo::AsSent,
+                };
                 let heard = match playout {
                     Playout::Packet { payload: [_], .. } => Heard::Silence,
                     Playout::Packet { payload, .. } => Heard::Packet(number_in(payload)),
@@ -103,10 +114,22 @@ impl Call {
                 assert!(us > 0, "an answer of no duration");
                 self.left_us += us;
                 self.heard.push((self.card_at_ns / 1_000, heard));
+                self.stretch(now, tempo);
             }
             self.left_us -= 10_000;
             self.card_at_ns += self.card_ns;
         }
+    }
+
+    /// What a decoder would make of the wish.
+    fn stretch(&mut self, now: Instant, tempo: Tempo) {
+        let Some(cycle) = self.cycle.filter(|_| tempo != Tempo::AsSent) else { return };
+        let us = u64::from(cycle * 1_000 / 48);
+        let longer = isize::try_from(cycle).unwrap();
+        let by = if tempo == Tempo::Faster { -longer } else { longer };
+        self.left_us = if by < 0 { self.left_us - us } else { self.left_us + us };
+        self.buffer.stretched(now, by);
+        self.stretched.push((self.card_at_ns / 1_000, by));
     }
 
     fn frames(&mut self, count: u32, mut delay_ms: impl FnMut(u32) -> Option<u64>) -> &mut Self {
