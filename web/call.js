@@ -228,7 +228,7 @@ export class Call {
 
   #connectionChanged(state) {
     if (state === "failed" && this.#peer.iceConnectionState !== "failed") this.#fail(UNTRUSTED);
-    if (state !== "connected") return;
+    if (state !== "connected" || this.#ended) return;
     if (this.#failed === "failed") this.#recovery.watch();
     this.#failed = "broken";
     this.#figures.start();

@@ -12,6 +12,7 @@ export class Figures {
   #quiet = new Quiet();
   #expected;
   #timer = null;
+  #stopped = false;
   #before = null;
 
   /**
@@ -25,17 +26,20 @@ export class Figures {
   }
 
   start() {
+    if (this.#stopped) return;
     this.#timer ??= setInterval(() => this.#look(), 1_000);
     this.#look();
   }
 
+  /** For good: a report that is still on its way is not told any more. */
   stop() {
+    this.#stopped = true;
     clearInterval(this.#timer);
   }
 
   async #look() {
     const report = await this.#peer.getStats();
-    if (this.#peer.connectionState === "closed") return;
+    if (this.#stopped) return;
     const figures = figuresOf(report, this.#before);
     if (figures) this.#told.figures(figures);
     this.#before = inboundOf(report) ?? this.#before;

@@ -6,7 +6,7 @@ import { test } from "node:test";
 const { answerToRestart, directionOf, fragmentOf } = await import("../../web/sdp.js");
 const { Unheard, placeAmongTabs, readEvents } = await import("../../web/events.js");
 const { Trickle } = await import("../../web/trickle.js");
-const { Quiet, figuresOf } = await import("../../web/figures.js");
+const { Figures, Quiet, figuresOf } = await import("../../web/figures.js");
 const words = await import("../../web/words.js");
 
 const sdp = (...lines) => lines.map((line) => `${line}\r\n`).join("");
@@ -165,6 +165,20 @@ test("figures are those of the last second", () => {
   const firefox = { id: "p", type: "candidate-pair", selected: true, currentRoundTripTime: 0.01 };
   assert.equal(figuresOf(report(inbound(1, 0, 0, 0), firefox), null).roundTrip, 0.01);
   assert.equal(figuresOf(report(), null), null);
+});
+
+test("what a report tells after the end is not shown", async () => {
+  let report;
+  const peer = { getStats: () => new Promise((resolve) => (report = resolve)) };
+  const told = [];
+  const tell = { figures: (all) => told.push(all), quiet: (is) => told.push(is) };
+  const figures = new Figures(peer, tell, () => true);
+  figures.start();
+  figures.stop();
+  report(new Map());
+  await new Promise(setImmediate);
+  figures.start();
+  assert.deepEqual(told, [], "neither that one nor another");
 });
 
 test("quiet is where packets stop for six seconds though they should come", () => {
