@@ -60,14 +60,20 @@ pub async fn run(options: ListenOptions) -> Result<(), Failure> {
             Err(Failure::machine("no more calls", &"the loop of all calls has ended"))
         }
     };
+    let hang_up = async {
+        tokio::select! {
+            _ = timeout(HANG_UP_WITHIN, calls.shutdown()) => {}
+            () = attend(&show, &calls, &mut events, &mut doorbell) => {}
+        }
+    };
+    let leave = async {
+        if let Some(discovery) = announced {
+            discovery.farewell().await;
+        }
+    };
+    tokio::join!(hang_up, leave);
+    // Only now: whoever follows a call hears how it ended before the server closes.
     drop(end);
-    if let Some(discovery) = announced {
-        discovery.farewell().await;
-    }
-    tokio::select! {
-        _ = timeout(HANG_UP_WITHIN, calls.shutdown()) => {}
-        () = attend(&show, &calls, &mut events, &mut doorbell) => {}
-    }
     // What the last calls said has been queued before the driver ended.
     show.rest(&mut events);
     let _all_answered = timeout(ANSWER_WITHIN, serving).await;
