@@ -8,6 +8,8 @@
 
 use std::sync::mpsc;
 
+#[cfg(target_os = "linux")]
+use rustix::process::{getpriority_process, setpriority_process};
 use tokio::sync::mpsc::WeakUnboundedSender;
 
 use crate::dtls_srtp::{CertificateHash, Phrase};
@@ -72,7 +74,9 @@ fn spawn(answers: WeakUnboundedSender<Command>) -> Option<mpsc::Sender<Question>
 /// the whole process has one, it stays as it is.
 fn stand_back() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+    if let Err(error) =
+        getpriority_process(None).and_then(|now| setpriority_process(None, now.max(NICE)))
+    {
         tracing::debug!("the words have the priority of the sound: {error}");
     }
 }
@@ -83,8 +87,6 @@ const NICE: i32 = 10;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use rustix::process::getpriority_process;
-
     use super::*;
 
     #[test]
@@ -94,7 +96,7 @@ mod tests {
             stand_back();
             getpriority_process(None).unwrap()
         });
-        assert_eq!(there.join().unwrap(), NICE);
+        assert_eq!(there.join().unwrap(), here.max(NICE));
         assert_eq!(getpriority_process(None).unwrap(), here);
     }
 }
