@@ -49,7 +49,8 @@ fn two_who_hide_their_addresses_find_each_other() {
             let lines = candidates(halloo, side);
             assert!(!lines.is_empty());
             for line in lines {
-                assert!(line.contains(".local ") && !line.contains("10."), "{side}: {line}");
+                // An address stands behind a space; a random name may well end in 10.
+                assert!(line.contains(".local ") && !line.contains(" 10."), "{side}: {line}");
             }
         }
     }
@@ -81,7 +82,7 @@ fn who_announces_itself_is_listed_and_called_by_name() {
     let mut listener = Halloo::start(Some(&cable.left), &listen);
     listener.wait_for("listening", |_| true);
 
-    let mut peers = Halloo::start(Some(&cable.right), &["peers", "--duration", "5"]);
+    let mut peers = Halloo::start(Some(&cable.right), &["peers", "--duration", "30"]);
     let anna = peers.wait_for("peer", |_| true);
     assert_eq!(anna["name"], "Anna's laptop");
     assert_eq!(anna["url"], format!("https://{}:8443/whip", cable.left.address));
