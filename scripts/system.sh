@@ -30,7 +30,9 @@ install_missing() {
         say "These are Debian's names; please install them with your system's own tools, then try again."
         exit 1
     fi
-    install="apt-get install -y --no-install-recommends $missing"
+    # Another installation may be under way, as on a machine that has just started.
+    patient='-o DPkg::Lock::Timeout=600 -o Acquire::Retries=5'
+    install="apt-get $patient install -y --no-install-recommends $missing"
     if [ "$(id -u)" = 0 ]; then
         root=
     elif has sudo && sudo -n true 2>/dev/null; then
@@ -43,7 +45,7 @@ install_missing() {
     say "Installing $reasons"
     # Package lists may be there already, so ask for new ones only when they don't do.
     export DEBIAN_FRONTEND=noninteractive
-    if ! $root $install >&2 && ! { $root apt-get update >&2 && $root $install >&2; }; then
+    if ! $root $install >&2 && ! { $root apt-get $patient update >&2 && $root $install >&2; }; then
         say "That failed. Please run this, then try again:"
         say "  ${root:+$root }apt-get update && ${root:+$root }$install"
         exit 1
