@@ -27,14 +27,17 @@ use serde_json::Value;
 fn packets_a_second(visit: &Visit) -> (f64, f64) {
     let rates = visit.page.evaluate(
         "(async () => {
-            const count = async (report) =>
-                (await report()).find(({ type }) => type === 'inbound-rtp').packetsReceived;
-            const counts = async () => [performance.now(), await count(halloos), await count(theirs)];
-            const before = await counts();
+            const inbound = async (report) =>
+                (await report()).find(({ type }) => type === 'inbound-rtp');
+            const both = async () => [await inbound(halloos), await inbound(theirs)];
+            const before = await both();
             await new Promise((resolve) => setTimeout(resolve, 2000));
-            const after = await counts();
-            const seconds = (after[0] - before[0]) / 1000;
-            return [1, 2].map((which) => (after[which] - before[which]) / seconds);
+            const after = await both();
+            return [0, 1].map((which) => {
+                const [old, now] = [before[which], after[which]];
+                const seconds = (now.timestamp - old.timestamp) / 1000;
+                return (now.packetsReceived - old.packetsReceived) / seconds;
+            });
         })()",
     );
     (rates[0].as_f64().unwrap(), rates[1].as_f64().unwrap())
@@ -149,6 +152,9 @@ fn pauses_are_not_sent_where_that_was_agreed() {
         visit.page.wait_for("performance.now() > 0 && (loudness.value = 0.5) && true");
         visit.page.evaluate("new Promise((resolve) => setTimeout(resolve, 1500))");
         visit.page.evaluate("loudness.value = 0");
+        let level =
+            "halloos().then((all) => all.find(({ type }) => type === 'media-source').audioLevel";
+        visit.page.wait_for(&format!("{level} === 0)"));
         visit.page.evaluate("new Promise((resolve) => setTimeout(resolve, 1000))");
         let (at_halloo, at_page) = packets_a_second(&visit);
         assert!(
@@ -160,6 +166,7 @@ fn pauses_are_not_sent_where_that_was_agreed() {
         assert!(concealed.as_u64().unwrap() < 4_800, "a pause is no loss: {concealed}");
 
         // Both speak again.
+        visit.page.wait_for(&format!("{level} > 0.01)"));
         visit.page.evaluate("loudness.value = 0.5");
         visit.page.evaluate("new Promise((resolve) => setTimeout(resolve, 1000))");
         page_hears(&visit.page)?;
@@ -168,11 +175,11 @@ fn pauses_are_not_sent_where_that_was_agreed() {
     });
 }
 
-/// Two seconds and a half of halloo's tone, three of silence, and the tone again.
+/// Two seconds of halloo's tone, twelve of silence, and the tone again.
 fn tone_with_pause() -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tone-with-pause.wav");
-    let mut sound = Recording::tone(f64::from(OURS), 0.3, 10.0, 48_000);
-    sound.samples[2 * 48_000..5 * 48_000 + 24_000].fill(0.0);
+    let mut sound = Recording::tone(f64::from(OURS), 0.3, 40.0, 48_000);
+    sound.samples[2 * 48_000..14 * 48_000].fill(0.0);
     sound.write(&path);
     path
 }
@@ -224,6 +231,7 @@ fn left_stays_left_and_right_stays_right() {
         let both = "edits: [['useinbandfec=1', 'useinbandfec=1;stereo=1;sprop-stereo=1']]";
         visit.runs(&format!("offer(WHIP, [{THEIRS}, 660], {{ {both} }})"));
         visit.get_connected();
+        visit.page.wait_for(&format!("{REMOTE}.muted === false"));
         let heard = visit.page.record_channels(REMOTE, 2.0);
         assert_eq!(heard.len(), 2, "the page hears two channels");
         let ear = |who: &str, heard: &Recording, hz, level| {

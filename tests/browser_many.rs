@@ -58,7 +58,9 @@ fn ten_calls_from_one_tab_are_as_good_as_the_first() {
                 ends == call
             });
             open_files.push(halloo.open_files());
-            let heard = Recording::read(&recording_of(&file, call)).last(0.3);
+            // Not its end: the page's goodbye may take longer than its sound.
+            let heard = Recording::read(&recording_of(&file, call));
+            let heard = heard.after_silence(0.02).between(0.1, 0.4);
             let heard = heard.pitch().unwrap_or_else(|| panic!("call {call}: silence"));
             assert!((heard - THEIRS).abs() < 5.0, "call {call}: {heard} Hz");
         }
@@ -100,7 +102,7 @@ fn five_tabs_talk_at_once() {
         halloo.wait_for("ended", |_| true);
         page_hears(&pages[4])?;
         halloo.terminate();
-        assert_eq!(halloo.wait(Duration::from_secs(3)).code(), Some(0));
+        assert_eq!(halloo.wait(Duration::from_secs(10)).code(), Some(0));
         for page in &pages {
             page.wait_for("document.body.dataset.state === 'ended'");
         }
@@ -204,7 +206,7 @@ fn a_foreign_page_learns_that_halloo_hung_up() {
         visit.calls("{}");
         visit.halloo.terminate();
         visit.page.wait_for("pc.getSenders()[0].transport.state === 'closed'");
-        assert_eq!(visit.halloo.wait(Duration::from_secs(3)).code(), Some(0));
+        assert_eq!(visit.halloo.wait(Duration::from_secs(10)).code(), Some(0));
         Ok(())
     });
 }

@@ -7,6 +7,7 @@ mod common {
     pub mod http;
     pub mod listen;
     pub mod namespace;
+    pub mod port;
 }
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::time::Duration;
 use common::halloo::{Halloo, recording};
 use common::http::Listener;
 use common::listen::Recording;
+use common::port::free_port;
 use serde_json::Value;
 
 /// Calls that are judged by their sound have the machine to themselves.
@@ -85,6 +87,8 @@ fn two_calls_at_the_same_time_are_two_calls() {
     let path = format!("/calls/{}", of_first["call"].as_str().unwrap());
     assert_eq!(listener.ask("DELETE", &path, &[], b"").status, 200);
     assert_eq!(listener.ask("DELETE", &path, &[], b"").status, 404);
+    let hung_up = usize::from(!is_660[0]);
+    callers[hung_up].wait_for("ended", |_| true);
     let count = |callers: &mut [Halloo; 2]| {
         callers
             .iter_mut()
@@ -107,16 +111,13 @@ fn who_crashes_and_calls_again_from_the_same_port_is_heard_at_once() {
     let _quiet = quiet();
     let (mut listener, heard) = listener("twice-crash");
     let at = listener.at.to_string();
-    let port = {
-        let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().port().to_string()
-    };
+    let port = free_port().to_string();
     let mut first = call(&at, 660, &["--udp-port", &port]);
     first.wait_for("connected", |_| true);
     seconds_pass(&mut first, 2);
     assert_last_second_is(&heard, 660.0);
     first.kill();
-    let _status = first.wait(Duration::from_secs(5));
+    let _status = first.wait(Duration::from_secs(10));
 
     let mut again = call(&at, 880, &["--udp-port", &port]);
     let connected = again.wait_for("connected", |_| true);
@@ -139,5 +140,5 @@ fn who_crashes_and_calls_again_from_the_same_port_is_heard_at_once() {
     seconds_pass(&mut again, 1);
     assert_last_second_is(&second(&heard), 880.0);
     again.terminate();
-    assert!(again.wait(Duration::from_secs(5)).success());
+    assert!(again.wait(Duration::from_secs(10)).success());
 }

@@ -208,7 +208,7 @@ fn an_endpoint_that_never_answers_is_given_up() {
     let at = silent.local_addr().unwrap().to_string();
     let (output, took) = timed(|| call(&at, &["--timeout", "0.5"]));
     assert!(could_not(&output, "signalling").contains("did not answer"));
-    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert!(took < LIMIT, "{took:?}");
 }
 
 #[test]
@@ -268,9 +268,8 @@ fn a_redirect_is_followed_and_the_call_connects() {
 #[test]
 fn a_call_that_connects_and_ends_by_its_duration_exits_0() {
     let mut listener = Listener::start(&["--input", "tone:440"]);
-    let (output, took) = timed(|| call(&listener.at.to_string(), &["--duration", "0.5", "--json"]));
+    let output = call(&listener.at.to_string(), &["--duration", "0.5", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    assert!(took < Duration::from_secs(5), "{took:?}");
     let events: Vec<Value> =
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut last = 0.0;
@@ -283,6 +282,10 @@ fn a_call_that_connects_and_ends_by_its_duration_exits_0() {
     for name in ["candidate", "answered", "ice", "pair", "dtls", "connected", "media", "ended"] {
         assert!(events.iter().any(|event| event["event"] == name), "no {name}: {events:#?}");
     }
+    // When it happened, which may be told later.
+    let at = |name| events.iter().find(|event| event["event"] == name).unwrap()["t"].as_f64();
+    let lasted = at("ended").unwrap() - at("connected").unwrap();
+    assert!((0.5..2.0).contains(&lasted), "{lasted} s");
     listener.program.wait_for("connected", |_| true);
     listener.program.wait_for("ended", |_| true);
 }
@@ -308,7 +311,7 @@ fn ctrl_c_and_sigterm_hang_up_a_connected_call_and_exit_0() {
         let mut caller = Halloo::start(None, &[&["call", &at], &SOUND[..]].concat());
         caller.wait_for("connected", |_| true);
         caller.signal(signal);
-        assert_eq!(caller.wait(Duration::from_secs(3)).code(), Some(0));
+        assert_eq!(caller.wait(Duration::from_secs(10)).code(), Some(0));
         listener.program.wait_for("ended", |_| true);
     }
 }
@@ -316,14 +319,18 @@ fn ctrl_c_and_sigterm_hang_up_a_connected_call_and_exit_0() {
 #[test]
 fn a_listener_that_is_told_to_end_hangs_up_within_2_s_and_exits_0() {
     for signal in ["INT", "TERM"] {
-        let mut listener = Listener::start(&["--input", "tone:440"]);
-        let at = listener.at.to_string();
-        let mut caller = Halloo::start(None, &[&["call", &at], &SOUND[..]].concat());
-        caller.wait_for("connected", |_| true);
-        listener.program.signal(signal);
-        assert_eq!(listener.program.wait(Duration::from_secs(2)).code(), Some(0));
-        listener.program.wait_for("ended", |_| true);
-        assert_eq!(caller.wait(LIMIT).code(), Some(0), "hung up by the other side");
+        undisturbed(|| {
+            let mut listener = Listener::start(&["--input", "tone:440"]);
+            let at = listener.at.to_string();
+            let mut caller = Halloo::start(None, &[&["call", &at], &SOUND[..]].concat());
+            caller.wait_for("connected", |_| true);
+            listener.program.signal(signal);
+            let (status, took) = timed(|| listener.program.wait(LIMIT));
+            assert_eq!(status.code(), Some(0));
+            listener.program.wait_for("ended", |_| true);
+            assert_eq!(caller.wait(LIMIT).code(), Some(0), "hung up by the other side");
+            if took < Duration::from_secs(2) { Ok(()) } else { Err(format!("{took:?}")) }
+        });
     }
 }
 
@@ -343,9 +350,9 @@ fn a_call_that_finds_no_way_fails_at_ice() {
     let created = http("200 OK", "Content-Type: application/sdp\r\nLocation: calls/1\r\n", answer);
     let no_delete = http("405 Method Not Allowed", "", "");
     let at = server(vec![created, no_delete]);
-    let (output, took) = timed(|| call(&at, &["--timeout", "1"]));
+    let (output, took) = timed(|| call(&at, &["--timeout", "3"]));
     could_not(&output, "ice");
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < LIMIT, "{took:?}");
 }
 
 /// Its tones are clean only where the machine itself ran on.

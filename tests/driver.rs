@@ -4,6 +4,7 @@
 #[allow(unreachable_pub)]
 mod common {
     pub mod listen;
+    pub mod port;
 }
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::listen::Recording;
+use common::port::free_port;
 use halloo::audio::{Channels, sink, source};
 use halloo::dtls_srtp::Certificate;
 use halloo::ice::PathId;
@@ -19,7 +21,6 @@ use halloo::net::sound::Sound;
 use halloo::peer::config::Config;
 use halloo::peer::event::{End, Event, MediaFirst, Side, Step};
 use halloo::peer::{Input, Output, Peer};
-use halloo::sdp::Description;
 use halloo::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -236,7 +237,7 @@ async fn an_answer_that_nobody_stands_behind_times_out_at_the_ice_step() {
     let Event::Ended { end, .. } = ended.event else { unreachable!() };
     assert_eq!(end, End::Failed { step: Step::Ice });
     let after = ended.at - answered.at;
-    assert!((700..1_000).contains(&after.as_millis()), "{after:?}");
+    assert!((700..1_500).contains(&after.as_millis()), "{after:?}");
 }
 
 #[tokio::test]
@@ -262,16 +263,14 @@ async fn a_duration_ends_a_connected_call_in_time() {
     let ended = told(&mut events, id, |event| matches!(event, Event::Ended { .. })).await;
     assert!(matches!(ended.event, Event::Ended { end: End::HungUp, .. }));
     let lasted = ended.at - connected.at;
-    assert!((500..650).contains(&lasted.as_millis()), "{lasted:?}");
+    // Soon after, too: the next thing that would wake the loop anyway is a second's statistics.
+    assert!((500..900).contains(&lasted.as_millis()), "{lasted:?}");
 }
 
 #[tokio::test]
 async fn a_shutdown_tells_the_other_side_and_frees_the_port() {
     let callee = driver("silence", "null", Options::default());
-    let first = driver("silence", "null", Options::default());
-    let (_, offer) = first.make_offer(here()).await.unwrap();
-    let port = first_port(&offer);
-    first.shutdown().await;
+    let port = free_port();
     let options = || Options { udp_port: port, ..Options::default() };
     let caller = driver("silence", "null", options());
     let taken = start(options(), sound(source::Spec::Silence, sink::Spec::Null));
@@ -288,13 +287,6 @@ async fn a_shutdown_tells_the_other_side_and_frees_the_port() {
     // The port is free the moment the shutdown is over.
     let again = driver("silence", "null", options());
     connected_call(&again, &callee).await;
-}
-
-/// The port of the offer's first candidate.
-fn first_port(offer: &Description) -> u16 {
-    let text = offer.to_string();
-    let line = text.lines().find(|line| line.starts_with("a=candidate:")).unwrap();
-    line.split(' ').nth(5).unwrap().parse().unwrap()
 }
 
 #[tokio::test]

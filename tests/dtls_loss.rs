@@ -34,7 +34,7 @@ fn whatever_is_lost_between_two_of_us_is_mended_within_500_ms() {
         let mut server = Ours::new(&b, Role::Server, Some(&of(&a)));
         let run = shake_hands(&mut client, &mut server, lost);
         let Some((_, datagram)) = run.lost else {
-            assert_eq!(lost, 4, "four datagrams are needed");
+            assert!(lost >= 4, "only {lost} datagrams had their turn");
             return;
         };
         assert!(run.took < MENDED, "{:?} without {}", run.took, describe(&datagram));

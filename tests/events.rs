@@ -163,7 +163,7 @@ fn the_end_of_the_program_ends_every_story() {
     let mut follower = Follower::of(&listener, made.header("location").unwrap());
     listener.program.terminate();
     follower.until("ended");
-    assert!(listener.program.wait(Duration::from_secs(5)).success());
+    assert!(listener.program.wait(Duration::from_secs(10)).success());
 }
 
 /// A member's name, and whether a value is what it should be.
@@ -257,7 +257,7 @@ fn every_event_of_both_sides_has_its_members_and_stdout_nothing_else() {
     assert!(caller.wait(Duration::from_secs(20)).success());
     listener.wait_for("ended", |_| true);
     listener.terminate();
-    assert!(listener.wait(Duration::from_secs(5)).success());
+    assert!(listener.wait(Duration::from_secs(10)).success());
 
     let mut asking = Halloo::start(None, &[&arguments[..], &["--answer", "ask"]].concat());
     asking.wait_for("listening", |_| true);

@@ -145,7 +145,7 @@ fn the_page_says_that_halloo_hung_up_and_a_closed_tab_hangs_up() {
         person.is_in("connected");
         halloo.wait_for("connected", |_| true);
         halloo.terminate();
-        assert_eq!(halloo.wait(Duration::from_secs(3)).code(), Some(0));
+        assert_eq!(halloo.wait(Duration::from_secs(10)).code(), Some(0));
         person.is_in("ended");
         assert_eq!(firefox.text("#state"), "halloo hung up.");
 
@@ -180,7 +180,7 @@ fn the_tab_rings_and_the_person_answers() {
         person.hears()?;
         halloo_hears(&file)?;
         firefox.click("#hang-up");
-        assert_eq!(halloo.wait(Duration::from_secs(5)).code(), Some(0));
+        assert_eq!(halloo.wait(Duration::from_secs(10)).code(), Some(0));
         Ok(())
     });
 }

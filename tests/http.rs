@@ -532,5 +532,5 @@ fn a_bad_request_never_disturbs_a_running_call() {
     call.wait_for("stats", |stats| stats["packets_received"].as_u64() > Some(60));
     assert_eq!(listener.json(&path)["state"], "connected");
     call.terminate();
-    assert!(call.wait(Duration::from_secs(5)).success());
+    assert!(call.wait(Duration::from_secs(10)).success());
 }

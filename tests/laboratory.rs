@@ -119,10 +119,10 @@ impl Call {
             }
         }
         self.caller.terminate();
-        let status = self.caller.wait(Duration::from_secs(5));
+        let status = self.caller.wait(Duration::from_secs(10));
         self.listener.wait_for("ended", |_| true);
         self.listener.terminate();
-        let of_listener = self.listener.wait(Duration::from_secs(5));
+        let of_listener = self.listener.wait(Duration::from_secs(10));
         assert!(status.success() && of_listener.success(), "{status}, {of_listener}");
         is_tone(&self.at_caller, LISTENER.into())?;
         is_tone(&self.at_listener, CALLER.into())
@@ -192,8 +192,8 @@ fn call(name: &str, [listener, caller]: [&Computer; 2], options: &Options<'_>, w
         let way = call.way();
         println!("{name}: {} to {}", way[0], way[1]);
         let is_such = |such: &Way| such.iter().zip(&way).all(|(types, is)| types.contains(&&**is));
-        assert!(ways.iter().any(is_such), "{way:?} is none of {ways:?}");
-        heard
+        heard?;
+        if ways.iter().any(is_such) { Ok(()) } else { Err(format!("{way:?} is none of {ways:?}")) }
     });
 }
 

@@ -252,14 +252,21 @@ mod offers {
         });
     }
 
-    /// halloo's events come late, so its offer is open while this page does not know of it.
+    /// An offer of halloo's is held back until the page's own has met it: each is open while its side
+    /// does not know of the other.
     const LATE: &str = "const real = window.fetch;
+        let met = () => {};
         window.fetch = async (url, options) => {
             const response = await real(url, options);
+            if (response.status === 409) met();
             if (!`${url}`.endsWith('/events')) return response;
             const late = new TransformStream({
                 async transform(part, out) {
-                    await new Promise((resolve) => setTimeout(resolve, 300));
+                    if (new TextDecoder().decode(part).includes('\"event\":\"offer\"')) {
+                        const conflict = new Promise((resolve) => (met = resolve));
+                        window.offers = (window.offers ?? 0) + 1;
+                        await conflict;
+                    }
                     out.enqueue(part);
                 },
             });
@@ -272,9 +279,9 @@ mod offers {
         on_stage(|stage| {
             let (mut terminal, _browser, page) = at_a_terminal(stage, LATE);
             page_hears(&page)?;
-            for held in ["Here and there", "Encrypted from end to end"] {
+            for (offers, held) in [(1, "Here and there"), (2, "Encrypted from end to end")] {
                 terminal.press("h");
-                wait(&page, 100);
+                page.wait_for(&format!("window.offers === {offers}"));
                 page.click("#hold");
                 let says = "document.querySelector('#hint').innerText";
                 page.wait_for(&format!("{says}.startsWith('{held}')"));
@@ -387,7 +394,7 @@ mod reasons {
         let Some(stage) = Stage::new() else { return };
         let mut talk = talk(&stage, &[], "");
         talk.halloo.kill();
-        talk.halloo.wait(Duration::from_secs(3));
+        talk.halloo.wait(Duration::from_secs(10));
         is_in(&talk.page, "interrupted");
         assert!(talk.page.text("#hint").contains("Looking for another way"));
         // Twice half a minute: a wait in the page has the first half only.

@@ -183,7 +183,9 @@ fn restart(who: Person) -> Result<(), String> {
     }
     let restarted = pair.other.events.iter().filter(|event| event["event"] == "ice");
     let checking = restarted.filter(|event| event["state"] == "checking").count();
-    assert_eq!(checking, 4, "the first time, and three times anew");
+    if checking != 4 {
+        return Err(format!("ICE began {checking} times, not once and three times anew"));
+    }
     let figures = pair.next("stats");
     assert!(figures["packets_lost"].as_i64() < Some(5), "{figures}");
     Ok(())
@@ -210,5 +212,5 @@ fn what_the_other_side_says_of_the_end_is_shown() {
     person.wait_for("the other side says: the time is over");
     assert_eq!(person.wait(), Some(0));
     listener.terminate();
-    assert!(listener.wait(Duration::from_secs(3)).success());
+    assert!(listener.wait(Duration::from_secs(10)).success());
 }

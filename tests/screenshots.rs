@@ -189,7 +189,7 @@ fn each_way_not_to_get_through() {
     is_in(&page, "failed");
     on_a_phone(&page, "page-too-many");
     halloo.kill();
-    halloo.wait(Duration::from_secs(3));
+    halloo.wait(Duration::from_secs(10));
     page.click("#call");
     page.wait_for("document.querySelector('#reason').innerText.includes('cannot be reached')");
     on_a_phone(&page, "page-unreachable");

@@ -90,7 +90,7 @@ fn a_person_speaks_and_hears_and_the_microphone_is_open_only_for_the_call() {
     seconds(&mut caller, 2);
     let played = tape.stop().last(1.0);
     caller.terminate();
-    assert!(caller.wait(Duration::from_secs(5)).success());
+    assert!(caller.wait(Duration::from_secs(10)).success());
     listener.wait_for("ended", |_| true);
     assert!(hears(&played, TONE.into()), "loudspeaker: {:?} Hz", played.pitch());
     let heard = Recording::read(&heard).last(1.0);
@@ -127,7 +127,7 @@ fn the_loudspeaker_plays_all_callers_and_each_hears_the_person_alone() {
     }
     for (caller, heard) in &mut callers {
         caller.terminate();
-        assert!(caller.wait(Duration::from_secs(5)).success());
+        assert!(caller.wait(Duration::from_secs(10)).success());
         assert_only_the_person(heard);
     }
 }
@@ -169,9 +169,9 @@ fn a_sound_server_that_dies_is_a_warning_and_the_call_goes_on() {
     });
     assert!(is_heard, "the loudspeaker stays silent");
     caller.terminate();
-    assert!(caller.wait(Duration::from_secs(5)).success());
+    assert!(caller.wait(Duration::from_secs(10)).success());
     listener.terminate();
-    assert!(listener.wait(Duration::from_secs(5)).success());
+    assert!(listener.wait(Duration::from_secs(10)).success());
     let heard = Recording::read(&at_listener).last(1.0);
     assert!(hears(&heard, VOICE), "microphone, again: {:?} Hz", heard.pitch());
     let warnings = caller.catch_up().iter().filter(|e| e["event"] == "warning").count();

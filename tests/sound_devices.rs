@@ -97,9 +97,9 @@ impl Call {
     /// ALSA's on the terminal. What the other side heard.
     fn end(mut self) -> Result<Recording, String> {
         self.person.terminate();
-        assert!(self.person.wait(Duration::from_secs(5)).success());
+        assert!(self.person.wait(Duration::from_secs(10)).success());
         self.other.terminate();
-        assert!(self.other.wait(Duration::from_secs(5)).success());
+        assert!(self.other.wait(Duration::from_secs(10)).success());
         let more = self.person.events[self.seen..].iter().find(|e| e["event"] == "warning");
         if let Some(warning) = more {
             return Err(format!("one line too many: {warning}"));

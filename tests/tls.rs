@@ -343,7 +343,7 @@ fn a_self_signed_certificate_is_trusted_on_first_use_and_a_changed_one_refused()
     assert!(stderr(&call(&ours, &named, &["-v"])).contains(&first));
 
     listener.program.terminate();
-    assert!(listener.program.wait(Duration::from_secs(5)).success());
+    assert!(listener.program.wait(Duration::from_secs(10)).success());
     let changed = listen(&data_folder(), &["--tls", "--bind", &at]);
     let second = told_fingerprint(&changed);
     let (why, hint) = refused(&call(&ours, &at, &[]));
@@ -532,7 +532,7 @@ fn a_host_that_took_encrypted_calls_is_not_called_otherwise() {
     };
     let end = |mut program: Halloo| {
         program.terminate();
-        assert!(program.wait(Duration::from_secs(5)).success());
+        assert!(program.wait(Duration::from_secs(10)).success());
     };
     let secure = start(&["--tls"]);
     assert_called(&call(&at));
@@ -605,7 +605,7 @@ fn the_page_and_the_terminal_show_the_name() {
     // Nobody points a camera at a file.
     let mut program = listen(&data_folder(), &["--lan", "--bind", "0.0.0.0:0"]).program;
     program.terminate();
-    program.wait(Duration::from_secs(5));
+    program.wait(Duration::from_secs(10));
     assert!(!program.messages().contains('\u{2580}'));
 }
 
@@ -718,7 +718,7 @@ fn two_computers_call_by_the_hosts_address_alone() {
     assert!(caller.wait(Duration::from_secs(20)).success());
     listener.wait_for("ended", |_| true);
     listener.terminate();
-    assert!(listener.wait(Duration::from_secs(5)).success());
+    assert!(listener.wait(Duration::from_secs(10)).success());
     for (file, hz) in [(&at_caller, 440.0), (&at_listener, 660.0)] {
         let pitch = Recording::read(file).after_silence(0.01).between(0.5, 2.0).pitch();
         assert!((pitch.expect("silence") - hz).abs() < 2.0, "{pitch:?}, not {hz}");

@@ -104,7 +104,7 @@ fn halloo_bears_the_token_when_it_calls() {
     let mut call = Halloo::start_with(None, &arguments, &variable);
     call.wait_for("connected", |_| true);
     call.terminate();
-    assert!(call.wait(Duration::from_secs(5)).success());
+    assert!(call.wait(Duration::from_secs(10)).success());
     // DELETE bore it, too.
     let mut asked = (0..500).map(|_| listener.ask("GET", "/calls", &[BEARER], b""));
     let rows = asked.find(|rows| rows.text().contains("\"ended\"")).expect("it has ended");

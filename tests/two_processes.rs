@@ -69,7 +69,7 @@ impl Pair {
         assert!(status.success(), "{status}");
         self.listener.wait_for("ended", |_| true);
         self.listener.terminate();
-        let status = self.listener.wait(Duration::from_secs(3));
+        let status = self.listener.wait(Duration::from_secs(10));
         assert!(status.success(), "{status}");
         is_tone(&self.at_caller, LISTENER.into())?;
         is_tone(&self.at_listener, CALLER.into())?;
@@ -131,11 +131,11 @@ fn a_listener_that_is_told_to_end_says_goodbye_first() {
     pair.caller.wait_for("connected", |_| true);
     pair.listener.wait_for("connected", |_| true);
     pair.listener.terminate();
-    let status = pair.listener.wait(Duration::from_secs(3));
+    let status = pair.listener.wait(Duration::from_secs(10));
     assert!(status.success(), "{status}");
     let ended = pair.caller.wait_for("ended", |_| true);
     assert_eq!(ended["end"], "hung_up_by_peer", "{ended}");
-    assert!(pair.caller.wait(Duration::from_secs(3)).success());
+    assert!(pair.caller.wait(Duration::from_secs(10)).success());
 }
 
 /// RFC 7675 section 5.1: 30 s without an answer, and consent is lost.
@@ -180,7 +180,7 @@ fn without_a_sound_card_a_tone_is_sent_after_a_warning() {
     }
     assert!(caller.wait(Duration::from_secs(20)).success());
     listener.terminate();
-    assert!(listener.wait(Duration::from_secs(3)).success());
+    assert!(listener.wait(Duration::from_secs(10)).success());
     let pitch = Recording::read(&heard).after_silence(0.01).between(0.5, 1.5).pitch();
     assert!((pitch.expect("silence") - 440.0).abs() < 3.0, "{pitch:?}");
 }

@@ -399,6 +399,8 @@ const ARGUMENTS: &[&str] = &[
     "--remote-debugging-pipe",
     "--no-sandbox",
     "--disable-gpu",
+    // A key pressed before the first picture counts.
+    "--allow-pre-commit-input",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

@@ -146,7 +146,7 @@ impl Coturn {
         let running = self.running.as_mut().expect("a running server");
         let mut said = String::new();
         loop {
-            match running.log.recv_timeout(Duration::from_secs(5)) {
+            match running.log.recv_timeout(Duration::from_secs(30)) {
                 Ok(line) if what(&line) => return line,
                 Ok(line) => said.extend([line.as_str(), "\n"]),
                 Err(error) => panic!("it never said so ({error}):\n{said}"),

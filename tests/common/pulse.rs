@@ -10,7 +10,7 @@
 #![allow(clippy::cast_possible_truncation)]
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -97,8 +97,7 @@ impl SoundServer {
         let format = "format=float32le";
         self.control(&["load-module", "module-null-sink", &sink, &rate, &channels, format]);
         let listener = self.client("parec", &format!("{name}.monitor"));
-        let listener = { listener }.arg("--raw").stderr(Stdio::null()).spawn();
-        Running(listener.unwrap_or_else(|error| missing("parec", &error)))
+        Running(awake({ listener }.stderr(Stdio::null())))
     }
 
     /// Pulls out every card at once, as when all of them are in one headset.
@@ -141,8 +140,7 @@ impl SoundServer {
         self.server = Some(started.unwrap_or_else(|error| missing("pulseaudio", &error)));
         self.await_ready(&ready);
         for card in self.awake.clone() {
-            let listener = self.client("parec", card).arg("--raw").spawn();
-            self.listeners.push(listener.unwrap_or_else(|error| missing("parec", &error)));
+            self.listeners.push(awake(&mut self.client("parec", card)));
         }
     }
 
@@ -164,6 +162,10 @@ impl SoundServer {
         let (tell, changes) = channel();
         // It ends with `pactl`, whose output it reads.
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        // Whoever asks the server something is a change itself: once that is told, all others are.
+        while changes.try_recv().is_err() {
+            self.control(&["info"]);
+        }
         Changes { _follower: Running(follower), changes }
     }
 
@@ -309,6 +311,16 @@ pub struct Card {
 fn end(mut child: Child) {
     let _ = child.kill();
     let _ = child.wait();
+}
+
+/// Starts a `parec` that keeps a card awake, once sound flows to it. What it hears is thrown away.
+fn awake(parec: &mut Command) -> Child {
+    let spawned = parec.arg("--raw").stdout(Stdio::piped()).spawn();
+    let mut child = spawned.unwrap_or_else(|error| missing("parec", &error));
+    let mut sound = child.stdout.take().unwrap();
+    sound.read_exact(&mut [0]).unwrap();
+    thread::spawn(move || std::io::copy(&mut sound, &mut std::io::sink()));
+    child
 }
 
 fn missing(program: &str, error: &std::io::Error) -> ! {

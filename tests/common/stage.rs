@@ -226,11 +226,14 @@ pub fn halloo_heard(file: &Path, level: f64) -> Result<(), String> {
     is_tone("halloo", &heard.between(0.5, 2.0), THEIRS, level)
 }
 
-/// A second and a half of a tone. Silence or another pitch is never the machine's fault.
+/// A second and a half of a tone. Silence or another pitch is never the machine's fault; that a recording
+/// is short may be.
 pub fn is_tone(who: &str, heard: &Recording, hz: f64, level: f64) -> Result<(), String> {
-    let (seconds, pitch) = (heard.seconds(), heard.pitch());
-    assert!(seconds > 1.4, "{who} heard only {seconds} s of sound");
-    let pitch = pitch.unwrap_or_else(|| panic!("{who} heard silence"));
+    let seconds = heard.seconds();
+    if seconds <= 1.4 {
+        return Err(format!("{who} heard only {seconds} s of sound"));
+    }
+    let pitch = heard.pitch().unwrap_or_else(|| panic!("{who} heard silence"));
     assert!((pitch - hz).abs() < 20.0, "{who} heard {pitch} Hz, not {hz}");
     let glitches = heard.glitches(hz);
     let right = (pitch - hz).abs() < 1.0 && (heard.level() - level).abs() < 2.0 && glitches <= 3;

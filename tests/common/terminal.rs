@@ -26,6 +26,8 @@ pub struct Terminal {
     /// A terminal's settings are read through either end.
     settings: File,
     written: Receiver<Vec<u8>>,
+    /// What was written so far; a character may arrive in two parts.
+    bytes: Vec<u8>,
     screen: String,
     /// Up to where [`Terminal::wait_for`] has looked.
     seen: usize,
@@ -82,7 +84,15 @@ impl Terminal {
                 }
             }
         });
-        Self { child, keyboard, settings, written, screen: String::new(), seen: 0 }
+        Self {
+            child,
+            keyboard,
+            settings,
+            written,
+            bytes: Vec::new(),
+            screen: String::new(),
+            seen: 0,
+        }
     }
 
     /// Waits until this stands behind what was waited for before.
@@ -94,7 +104,7 @@ impl Terminal {
                 return;
             }
             match self.written.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(bytes) => self.screen.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(bytes) => self.take_in(&bytes),
                 Err(_) => panic!("no {text:?} in:\n{}", &self.screen[self.seen..]),
             }
         }
@@ -110,10 +120,15 @@ impl Terminal {
 
     /// All that was written so far.
     pub fn text(&mut self) -> &str {
-        for bytes in self.written.try_iter() {
-            self.screen.push_str(&String::from_utf8_lossy(&bytes));
+        while let Ok(bytes) = self.written.try_recv() {
+            self.take_in(&bytes);
         }
         &self.screen
+    }
+
+    fn take_in(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.screen = String::from_utf8_lossy(&self.bytes).into_owned();
     }
 
     /// Presses a key.
@@ -151,7 +166,7 @@ impl Terminal {
         while let Ok(bytes) =
             self.written.recv_timeout(end.saturating_duration_since(Instant::now()))
         {
-            self.screen.push_str(&String::from_utf8_lossy(&bytes));
+            self.take_in(&bytes);
         }
         assert!(Instant::now() < end, "it does not end: {}", self.screen);
         self.child.wait().unwrap().code()

@@ -163,6 +163,13 @@ async def listen(address, tone, recording, folder=None):
 async def call(url, tone, recording, seconds):
     pc = peer(recording)
     pc.addTrack(Tone(tone))
+    connected = asyncio.Event()
+
+    @pc.on("connectionstatechange")
+    def changed():
+        if pc.connectionState == "connected":
+            connected.set()
+
     await pc.setLocalDescription(await pc.createOffer())
     location = None
     async with ClientSession() as session:
@@ -179,6 +186,7 @@ async def call(url, tone, recording, seconds):
                 say("answer", status=answer.status, type=answer.content_type)
                 sdp = (await answer.json())["sdp"]
         await pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+        await asyncio.wait_for(connected.wait(), 20)
         await asyncio.sleep(seconds)
         if location:
             base = url.rsplit("/whip", 1)[0]
