@@ -230,9 +230,10 @@ pub(in crate::net) mod tests {
     impl Counted {
         pub(in crate::net) fn pipe(
             looks: &Arc<AtomicUsize>,
+            framing: Framing,
         ) -> (MessageStream, tokio::io::DuplexStream) {
             let (ours, theirs) = tokio::io::duplex(1_024);
-            (MessageStream::new(Self(ours, Arc::clone(looks)), Framing::Turn), theirs)
+            (MessageStream::new(Self(ours, Arc::clone(looks)), framing), theirs)
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Relays {
     relays: BTreeMap<PathId, Relay>,
     opened: u32,
     /// Those that may have something now, or have never been looked at.
-    roused: Roused,
+    roused: Roused<PathId>,
     /// The same while they are looked at; here, so that it is allocated once.
     looked_at: Vec<PathId>,
     /// Those that have something, each in its turn.
@@ -38,7 +38,7 @@ struct Relay {
     server: SocketAddr,
     link: Link,
     readiness: Readiness,
-    alarm: Arc<Alarm>,
+    alarm: Arc<Alarm<PathId>>,
     /// The same, as sockets want it.
     waker: Waker,
 }
@@ -164,6 +164,7 @@ mod tests {
     use super::*;
     use crate::net::driver::calls::Calls;
     use crate::net::driver::relay_link;
+    use crate::net::message_stream::Framing;
     use crate::net::message_stream::tests::Counted;
 
     async fn next(relays: &mut Relays, buffer: &mut [u8]) -> Received {
@@ -183,7 +184,7 @@ mod tests {
         let mut far: Vec<_> = looks
             .iter()
             .map(|looks| {
-                let (stream, far) = Counted::pipe(looks);
+                let (stream, far) = Counted::pipe(looks, Framing::Turn);
                 relays.add_stream(owner, server, stream);
                 far
             })
