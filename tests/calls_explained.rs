@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::internet::{INTERNET, Packet, Weather, World};
 use common::nat::Behaviour;
-use halloo::ice::Role;
+use halloo::ice::{PathId, Role, TcpType};
 use halloo::peer::Input;
 use halloo::peer::config::Config;
 use halloo::peer::demux::{Protocol, classify};
@@ -125,7 +125,7 @@ fn between_two_symmetric_nats_it_is_said_that_a_relay_is_needed() {
     world.signal(0, 1);
     for (step, reason, remedy) in reasons(&mut world) {
         assert_eq!((step, remedy), (Step::Ice, Some(Remedy::TurnServer)), "{reason}");
-        let evidence = "3 pairs of addresses were checked (1 host-host, 2 host-srflx)";
+        let evidence = "3 pairs of addresses were checked by UDP (1 host-host, 2 host-srflx)";
         assert!(
             reason.starts_with(&format!("no way through: {evidence}, none answered")),
             "{reason}"
@@ -156,7 +156,7 @@ fn without_any_server_a_stun_server_is_what_is_missing() {
     for (_, reason, remedy) in reasons(&mut world) {
         assert_eq!(remedy, Some(Remedy::StunServer), "{reason}");
         assert!(
-            reason.contains("the one pair of addresses (host-host) did not answer"),
+            reason.contains("the one pair of addresses (host-host by UDP) did not answer"),
             "{reason}"
         );
         assert!(reason.contains("both sides know only their addresses in the local network"));
@@ -172,6 +172,25 @@ fn a_public_address_that_is_silent_is_behind_a_firewall() {
         assert_eq!(remedy, Some(Remedy::OpenFirewall), "{reason}");
         assert!(reason.contains("probably a firewall stops UDP"), "{reason}");
     }
+}
+
+#[test]
+fn what_was_tried_by_tcp_is_told_apart_and_blamed_as_well() {
+    let mut world = neighbours(&Config::default());
+    world.filter = Box::new(|_, _| false);
+    let ways = [("198.51.100.1:0", TcpType::Active), ("198.51.100.2:5000", TcpType::Passive)];
+    for (host, (addr, tcp_type)) in ways.into_iter().enumerate() {
+        let (path, addr) = (PathId(7), addr.parse().unwrap());
+        world.tell(host, Input::LocalTcpAddress { path, addr, tcp_type });
+    }
+    world.signal(0, 1);
+    let [caller, listener] = reasons(&mut world);
+    let tried =
+        "1 pair of addresses was checked by UDP (1 host-host) and 1 by TCP (1 host-host), none";
+    assert!(caller.1.contains(tried), "{caller:?}");
+    assert!(caller.1.contains("probably a firewall stops UDP and TCP: open it"), "{caller:?}");
+    assert!(listener.1.contains("the one pair of addresses (host-host by UDP)"), "{listener:?}");
+    assert!(listener.1.contains("probably a firewall stops UDP: open it"), "{listener:?}");
 }
 
 #[test]

@@ -62,6 +62,15 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// As people write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        }
+    }
+
     /// What [`Kind::type_preference`] is for this transport. Sound by TCP waits for what was lost, so each
     /// kind by TCP is below every direct one by UDP (RFC 6544 section 4.2); but above a relay, whose server
     /// costs more and is further away. The numbers are those of browsers.

@@ -1,9 +1,9 @@
 //! Why there is no call, from what was seen: facts in, a sentence and what would help out.
 //!
 //! ```text
-//! "no way through: 4 pairs of addresses were checked (2 host-host, 2 host-srflx), none answered; both sides
-//!  are behind NATs, and that of the other side seems to give every destination another port (symmetric):
-//!  a TURN server is needed (--turn)"
+//! "no way through: 4 pairs of addresses were checked by UDP (2 host-host, 2 host-srflx) and 1 by TCP (1
+//!  host-host), none answered; both sides are behind NATs, and that of the other side seems to give every
+//!  destination another port (symmetric): a TURN server is needed (--turn)"
 //! ```
 //! What was tried comes first, then what that suggests, then what a person can do. A sentence claims no more
 //! than its evidence: whoever is silent may be switched off, too. Kinds of addresses have the names of
@@ -11,10 +11,10 @@
 //!
 //! Facts come from `call/evidence.rs`. Read next: that.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
-use crate::ice::Kind;
+use crate::ice::{Kind, Transport};
 use crate::peer::event::Remedy;
 
 /// Why, and what would help.
@@ -43,8 +43,8 @@ pub(super) enum Place {
 /// What is known when no pair of addresses has worked.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NoPair {
-    /// Of each pair that was checked: our kind, theirs.
-    pub(super) checked: Vec<(Kind, Kind)>,
+    /// The pairs that were checked.
+    pub(super) checked: Vec<Checked>,
     pub(super) ours: Place,
     pub(super) theirs: Place,
     /// Candidates of theirs that are names, and whose address nobody knows.
@@ -58,6 +58,10 @@ pub(super) struct NoPair {
     /// What went wrong with our STUN and TURN servers.
     pub(super) servers: Option<NoHelp>,
 }
+
+/// A pair that was checked: our kind, theirs, and how packets went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Checked(pub(super) Kind, pub(super) Kind, pub(super) Transport);
 
 /// Why servers that were given are of no use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -257,9 +261,8 @@ fn unanswered(facts: &NoPair) -> (String, Remedy) {
         let told = "checks of the other side came in, so packets pass in one direction only";
         return (told.to_owned(), Remedy::OpenFirewall);
     }
-    let relays = |side: fn(&(Kind, Kind)) -> Kind| facts.checked.iter().map(side);
-    let ours = relays(|(ours, _)| *ours).any(|kind| kind == Kind::Relayed);
-    let theirs = relays(|(_, theirs)| *theirs).any(|kind| kind == Kind::Relayed);
+    let ours = facts.checked.iter().any(|Checked(ours, ..)| *ours == Kind::Relayed);
+    let theirs = facts.checked.iter().any(|Checked(_, theirs, _)| *theirs == Kind::Relayed);
     if ours || theirs {
         let whose = match (ours, theirs) {
             (true, true) => "both sides had a relay",
@@ -269,11 +272,12 @@ fn unanswered(facts: &NoPair) -> (String, Remedy) {
         let told = format!("{whose}, and even that did not help: is the other side there?");
         return (told, Remedy::OpenFirewall);
     }
-    without_relay(facts.ours, facts.theirs)
+    let by_tcp = facts.checked.iter().any(|Checked(.., by)| *by == Transport::Tcp);
+    without_relay(facts.ours, facts.theirs, if by_tcp { "UDP and TCP" } else { "UDP" })
 }
 
-/// What the two places suggest, where no relay was at hand.
-fn without_relay(ours: Place, theirs: Place) -> (String, Remedy) {
+/// What the two places suggest, where no relay was at hand and packets were tried `by` these.
+fn without_relay(ours: Place, theirs: Place, by: &str) -> (String, Remedy) {
     use Place::{BehindNat, BehindSymmetricNat, Private, Public};
     const NEEDED: &str = "a TURN server is needed (--turn)";
     let symmetric =
@@ -282,7 +286,7 @@ fn without_relay(ours: Place, theirs: Place) -> (String, Remedy) {
         (Public, _) | (_, Public) => {
             let whose = if theirs == Public { "the other side" } else { "this side" };
             let told = format!(
-                "{whose} has a public address, so probably a firewall stops UDP: open it, or {NEEDED}"
+                "{whose} has a public address, so probably a firewall stops {by}: open it, or {NEEDED}"
             );
             (told, Remedy::OpenFirewall)
         }
@@ -303,7 +307,9 @@ fn without_relay(ours: Place, theirs: Place) -> (String, Remedy) {
                 (true, true) => symmetric("both seem"),
                 (true, false) => symmetric("that of this side seems"),
                 (false, true) => symmetric("that of the other side seems"),
-                (false, false) => format!("{}, or UDP is blocked", symmetric("one of them seems")),
+                (false, false) => {
+                    format!("{}, or the network stops {by}", symmetric("one of them seems"))
+                }
             };
             (format!("both sides are behind NATs, and {which}: {NEEDED}"), Remedy::TurnServer)
         }
@@ -311,25 +317,39 @@ fn without_relay(ours: Place, theirs: Place) -> (String, Remedy) {
     }
 }
 
-/// How many pairs, and of which kinds, in the order in which they were given.
-fn tried(checked: &[(Kind, Kind)]) -> String {
+/// How many pairs, by UDP and by TCP, and of which kinds, in the order in which they were given.
+fn tried(checked: &[Checked]) -> String {
+    if let [Checked(ours, theirs, by)] = checked {
+        let (ours, theirs, by) = (ours.name(), theirs.name(), by.name());
+        return format!("the one pair of addresses ({ours}-{theirs} by {by}) did not answer");
+    }
+    let mut ways = String::new();
+    for by in [Transport::Udp, Transport::Tcp] {
+        let pairs = checked.iter().filter(|Checked(.., it)| *it == by);
+        let (count, by) = (pairs.clone().count(), by.name());
+        let kinds = kinds(pairs);
+        ways += &match (count, ways.is_empty()) {
+            (0, _) => continue,
+            (1, true) => format!("1 pair of addresses was checked by {by} ({kinds})"),
+            (_, true) => format!("{count} pairs of addresses were checked by {by} ({kinds})"),
+            (_, false) => format!(" and {count} by {by} ({kinds})"),
+        };
+    }
+    format!("{ways}, none answered")
+}
+
+fn kinds<'c>(pairs: impl Iterator<Item = &'c Checked>) -> String {
     let mut kinds: Vec<((Kind, Kind), usize)> = Vec::new();
-    for pair in checked {
-        match kinds.iter_mut().find(|(known, _)| known == pair) {
+    for Checked(ours, theirs, _) in pairs {
+        match kinds.iter_mut().find(|(known, _)| *known == (*ours, *theirs)) {
             Some((_, count)) => *count += 1,
-            None => kinds.push((*pair, 1)),
+            None => kinds.push(((*ours, *theirs), 1)),
         }
     }
-    let name = |(ours, theirs): (Kind, Kind)| format!("{}-{}", ours.name(), theirs.name());
-    if let ([_], [(pair, _)]) = (checked, kinds.as_slice()) {
-        return format!("the one pair of addresses ({}) did not answer", name(*pair));
-    }
-    let mut listed = String::new();
-    for (place, (pair, count)) in kinds.iter().enumerate() {
-        let comma = if place == 0 { "" } else { ", " };
-        let _never_fails = write!(listed, "{comma}{count} {}", name(*pair));
-    }
-    format!("{} pairs of addresses were checked ({listed}), none answered", checked.len())
+    let named = kinds
+        .iter()
+        .map(|((ours, theirs), count)| format!("{count} {}-{}", ours.name(), theirs.name()));
+    named.collect::<Vec<_>>().join(", ")
 }
 
 fn times(count: u64) -> String {
@@ -343,17 +363,55 @@ mod tests {
     use Place::{BehindNat, BehindSymmetricNat, Nowhere, Private, Public};
 
     fn of(checked: &[(Kind, Kind)], ours: Place, theirs: Place) -> NoPair {
-        NoPair { checked: checked.to_vec(), ours, theirs, ..NoPair::default() }
+        let by_udp = checked.iter().map(|(ours, theirs)| Checked(*ours, *theirs, Transport::Udp));
+        NoPair { checked: by_udp.collect(), ours, theirs, ..NoPair::default() }
     }
 
     #[test]
-    fn what_was_tried_is_counted_by_kind() {
-        assert_eq!(tried(&[(Host, Host)]), "the one pair of addresses (host-host) did not answer");
-        let many = [(Host, ServerReflexive), (Host, Host), (Host, ServerReflexive)];
-        assert_eq!(
-            tried(&many),
-            "3 pairs of addresses were checked (2 host-srflx, 1 host-host), none answered"
-        );
+    fn what_was_tried_is_counted_by_transport_and_kind() {
+        use Transport::{Tcp, Udp};
+        for (checked, told) in [
+            (
+                &[Checked(Host, Host, Tcp)][..],
+                "the one pair of addresses (host-host by TCP) did not answer",
+            ),
+            (
+                &[
+                    Checked(Host, ServerReflexive, Udp),
+                    Checked(Host, Host, Udp),
+                    Checked(Host, ServerReflexive, Udp),
+                ],
+                "3 pairs of addresses were checked by UDP (2 host-srflx, 1 host-host), none answered",
+            ),
+            (
+                &[
+                    Checked(Host, Host, Udp),
+                    Checked(Host, Host, Tcp),
+                    Checked(Host, Host, Udp),
+                    Checked(Host, ServerReflexive, Tcp),
+                ],
+                "2 pairs of addresses were checked by UDP (2 host-host) and 2 by TCP (1 host-host, \
+                 1 host-srflx), none answered",
+            ),
+            (
+                &[Checked(Host, Host, Tcp), Checked(Host, Host, Udp)],
+                "1 pair of addresses was checked by UDP (1 host-host) and 1 by TCP (1 host-host), \
+                 none answered",
+            ),
+        ] {
+            assert_eq!(tried(checked), told);
+        }
+    }
+
+    #[test]
+    fn where_tcp_was_tried_too_udp_alone_is_not_blamed() {
+        let reason = |by| {
+            let checked = vec![Checked(Host, Host, Transport::Udp), Checked(Host, Host, by)];
+            let facts = NoPair { checked, ..of(&[], Private, Public) };
+            no_pair(&facts).sentence
+        };
+        assert!(reason(Transport::Udp).contains("probably a firewall stops UDP: open it"));
+        assert!(reason(Transport::Tcp).contains("probably a firewall stops UDP and TCP: open it"));
     }
 
     #[test]
@@ -363,7 +421,7 @@ mod tests {
             (BehindSymmetricNat, BehindSymmetricNat, "both seem to give", Remedy::TurnServer),
             (BehindSymmetricNat, BehindNat, "that of this side seems", Remedy::TurnServer),
             (BehindNat, BehindSymmetricNat, "that of the other side seems", Remedy::TurnServer),
-            (BehindNat, BehindNat, "or UDP is blocked: a TURN", Remedy::TurnServer),
+            (BehindNat, BehindNat, "or the network stops UDP: a TURN", Remedy::TurnServer),
             (Private, BehindNat, "this side knows only its addresses", Remedy::StunServer),
             (BehindNat, Private, "the other side knows only its addresses", Remedy::StunServer),
             (Private, Private, "both sides know only their addresses", Remedy::StunServer),

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::Peer;
 use super::phase::Phase;
-use crate::ice::{Agent, Candidate, Kind, SelectedPair};
+use crate::ice::{Agent, Candidate, Kind, SelectedPair, Transport};
 use crate::peer::absence::{Expected, Missing};
 use crate::peer::event::{Concern, Event};
-use crate::peer::reason::{self, Consent, NoMedia, NoPair, Place, Reason};
+use crate::peer::reason::{self, Checked, Consent, NoMedia, NoPair, Place, Reason};
 use crate::time::Instant;
 
 impl Peer {
@@ -22,7 +22,9 @@ impl Peer {
         let theirs: Vec<_> = agent.remote_candidates().map(|(_, candidate)| candidate).collect();
         let dropped = agent.dropped();
         reason::no_pair(&NoPair {
-            checked: checked.map(|pair| (pair.local.kind, pair.remote.kind)).collect(),
+            checked: checked
+                .map(|pair| Checked(pair.local.kind, pair.remote.kind, pair.local.transport))
+                .collect(),
             ours: place(&ours),
             theirs: place(&theirs),
             hidden: agent.hidden_candidates(),
@@ -92,7 +94,8 @@ pub(super) fn selected_text(pair: &SelectedPair) -> String {
 }
 
 fn pair_text(local: &Candidate, remote: &Candidate) -> String {
-    format!("{}-{} to {}", local.kind.name(), remote.kind.name(), remote.addr)
+    let by = if local.transport == Transport::Tcp { " by TCP" } else { "" };
+    format!("{}-{} to {}{by}", local.kind.name(), remote.kind.name(), remote.addr)
 }
 
 /// Where a side with these candidates stands.
@@ -142,7 +145,6 @@ pub(crate) fn is_private(ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ice::Transport;
 
     fn candidate(kind: Kind, addr: &str, related: Option<&str>) -> Candidate {
         Candidate {
