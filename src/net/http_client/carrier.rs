@@ -10,8 +10,9 @@
 //! ```
 //! One exchange at a time, as `peer/negotiate.rs` asks of the side that called: an offer of theirs waits
 //! until the fate of ours is known. Whether the other side has taken a request whose answer got lost is
-//! anybody's guess: so it is sent twice (halloo takes it once), and if nothing comes back then, ICE begins
-//! anew when the network is there again, which brings both sides to the same session.
+//! anybody's guess: so it is sent up to three times (halloo takes it once), each time by a new connection, since
+//! the network may be another one by then; and if nothing comes back, ICE begins anew when the network is there
+//! again, which brings both sides to the same session.
 //!
 //! Comes from `cli::call` with the answer of the POST. Read next: `trickle.rs`, `events.rs`.
 
@@ -171,6 +172,7 @@ impl Carrier {
         let reply = match (change, sdp.parse::<Description>()) {
             (Change::IceRestart, Ok(offer)) => {
                 self.restarted = Some(Instant::now());
+                self.again = self.again.filter(|(_, what)| *what != Again::Restart); // this is it
                 let fragment = Fragment::of(&offer).to_string();
                 self.patch(SDPFRAG, "*", &fragment).await
             }
@@ -300,22 +302,31 @@ impl Carrier {
         };
     }
 
-    /// Sends a request, twice if nothing comes back the first time.
+    /// Sends a request, and again if nothing comes back.
     async fn patch(&self, content_type: &str, if_match: &str, body: &str) -> Reply {
         let headers = [(header::CONTENT_TYPE, content_type), (header::IF_MATCH, if_match)];
-        match self.patch_once(&headers, body).await {
-            Reply::Nothing(_) => self.patch_once(&headers, body).await,
-            reply => reply,
+        let [first, second, last] = PATCH_WITHIN;
+        for within in [first, second] {
+            match self.patch_once(&headers, body, within).await {
+                Reply::Nothing(_) => {}
+                reply => return reply,
+            }
         }
+        self.patch_once(&headers, body, last).await
     }
 
-    async fn patch_once(&self, headers: &[(header::HeaderName, &str)], body: &str) -> Reply {
+    async fn patch_once(
+        &self,
+        headers: &[(header::HeaderName, &str)],
+        body: &str,
+        within: Duration,
+    ) -> Reply {
         let asked = async {
             let response = self.client.send_with(Method::PATCH, &self.url, headers, body).await?;
             let (head, body) = response.into_parts();
             Ok((head, self.client.read(&self.url, body).await?))
         };
-        match timeout(PATCH_WITHIN, asked).await {
+        match timeout(within, asked).await {
             Ok(Ok((head, body))) if head.status.is_success() => {
                 let etag = text_of(&head.headers, header::ETAG);
                 Reply::Success(String::from_utf8_lossy(&body).into_owned(), etag)
@@ -325,7 +336,7 @@ impl Carrier {
             }
             Ok(Err(failure)) => Reply::Nothing(failure),
             Err(_) => {
-                let (at, seconds) = (super::failure::at(&self.url), PATCH_WITHIN.as_secs_f64());
+                let (at, seconds) = (super::failure::at(&self.url), within.as_secs_f64());
                 Reply::Nothing(Failure::Timeout { at, seconds })
             }
         }
@@ -360,8 +371,10 @@ async fn last(theirs: &mut mpsc::Receiver<Told>) -> Option<Told> {
 
 /// Events of theirs that may wait.
 const QUEUE: usize = 64;
-/// Twice this is less than the 20 s after which either side gives its own offer up.
-const PATCH_WITHIN: Duration = Duration::from_secs(6);
+/// The first connection may have been tried by a network that is gone. All together is less than the 20 s after
+/// which either side gives its own offer up.
+const PATCH_WITHIN: [Duration; 3] =
+    [Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(6)];
 /// After a 409. By the last one, their own offer is answered or given up.
 const AGAIN_AFTER: [Duration; 5] = [
     Duration::from_millis(250),
