@@ -266,7 +266,6 @@ impl Agent {
         self.outgoing.clear();
         self.set_consent(None);
         self.gatherer.close(self.now);
-        self.pump_gatherer();
     }
 
     /// Moves the state, and tells.

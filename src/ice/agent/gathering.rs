@@ -87,7 +87,6 @@ impl Agent {
         }
         if self.state.is_alive() {
             self.start_gathering_next();
-            self.open_relays();
         }
         self.pump_gatherer();
         if !self.told_gathered && self.has_all_candidates_of_ours() {
@@ -111,25 +110,24 @@ impl Agent {
         [next, self.gatherer_due].into_iter().flatten().min()
     }
 
-    /// Every peer that a relayed base is paired with has to be permitted before it can be checked (rfc8445-7.2.1-1);
-    /// and once a pair is chosen, its packets get a channel (rfc8445-7.2.1-2).
-    fn open_relays(&mut self) {
-        let now = self.now;
-        for pair in self.list.pairs() {
-            if let Some(client) = self.gatherer.client(pair.path) {
-                client.handle_input(now, turn::Input::Permit(pair.to.ip()));
-            }
+    /// Every peer that a relayed base is paired with has to be permitted before it can be checked
+    /// (rfc8445-7.2.1-1).
+    pub(super) fn permit(&mut self, path: PathId, to: SocketAddr) {
+        if let Some(client) = self.gatherer.client(path) {
+            client.handle_input(self.now, turn::Input::Permit(to.ip()));
         }
-        let chosen = self.selected.and_then(|id| self.list.get(id));
-        if let Some(pair) = chosen
-            && let Some(client) = self.gatherer.client(pair.path)
-        {
-            client.handle_input(now, turn::Input::Bind(pair.to));
+    }
+
+    /// Packets of the pair in use get a channel (rfc8445-7.2.1-2).
+    pub(super) fn bind_channel(&mut self) {
+        let Some((path, to)) = self.in_use().map(|pair| (pair.path, pair.to)) else { return };
+        if let Some(client) = self.gatherer.client(path) {
+            client.handle_input(self.now, turn::Input::Bind(to));
         }
     }
 
     /// Lets the machines below say what they have to say, until they are silent.
-    pub(super) fn pump_gatherer(&mut self) {
+    fn pump_gatherer(&mut self) {
         loop {
             let (found, due) = self.gatherer.pump();
             self.gatherer_due = due;
@@ -223,7 +221,6 @@ impl Agent {
         for remote in remotes {
             self.pair(id, remote, super::super::checklist::Cause::Paired);
         }
-        self.open_relays();
     }
 
     /// What a datagram is, before anybody else looks at it: on a relay's path the relay's framing is
@@ -245,7 +242,6 @@ impl Agent {
             return Arrival::Relayed(canonical(peer), range);
         }
         self.now = self.now.max(now);
-        self.pump_gatherer();
         self.advance();
         Arrival::Consumed
     }

@@ -206,7 +206,9 @@ impl Agent {
             priority: priority_of(self.role, ours, theirs),
         };
         let id = self.list.insert(new, cause)?;
+        let (path, to) = (new.path, new.to);
         if self.selected.is_some() {
+        self.permit(path, to);
             self.let_stand_by(id);
         }
         Some(id)

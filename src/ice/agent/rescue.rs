@@ -231,6 +231,7 @@ impl Agent {
     /// one is silent or was never agreed on, and this one has answered since.
     pub(super) fn is_movable_to(&self, valid: Option<Valid>) -> bool {
         let answered = |since: Instant| valid.is_some_and(|valid| valid.answered > since);
+        self.bind_channel();
         let quiet = self.consent.as_ref().is_some_and(|consent| consent.is_quiet(self.now));
         quiet
             || self.rescue.doubt.is_some_and(|doubt| answered(doubt.since))
