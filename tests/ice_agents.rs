@@ -1,5 +1,6 @@
 //! Two ICE agents and a network, in virtual time: what a call's connection does as a whole.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::print_stdout)]
 
 mod common {
     pub mod ice_world;
@@ -586,4 +587,54 @@ fn nothing_is_due_for_an_agent_that_has_nothing_to_do() {
     let agent = &mut Agent::new(Config::new(Role::Controlling), StdRng::seed_from_u64(1));
     agent.handle_input(Instant::ZERO, Input::Timer);
     assert_eq!(agent.poll_output(), halloo::ice::Output::Timeout(None));
+}
+
+/// How often a restart is asked for in ten calls of some minutes, in which so many times now one and now the
+/// other falls silent without a word; and how many times that is in all.
+fn restarts_asked_for(weather: Weather, theirs: &[&str], silences: usize) -> (usize, usize) {
+    let mut asked = 0;
+    for seed in 0..10 {
+        let mut world = World::pair(seed, weather, &[A], theirs);
+        assert!(world.run_to_selection(60_000), "seed {seed}");
+        [0, 1].into_iter().for_each(|node| world.tell(node, Input::RemoteRenomination));
+        for n in 0..40 {
+            if n < silences {
+                world.tell(n % 2, Input::MediaStopped);
+            }
+            world.run(world.now + Duration::from_secs(5), |_| false);
+        }
+        let is_ask = |(_, event): &&(Instant, Event)| *event == Event::RestartNeeded;
+        asked += world.nodes.iter().flat_map(|node| node.events.iter()).filter(is_ask).count();
+    }
+    (asked, 10 * silences)
+}
+
+#[test]
+fn a_way_that_is_only_bad_is_not_given_up() {
+    let ways = [&[B][..], &[B, "203.0.113.2"]];
+    let delay = Duration::from_millis(150);
+    let jitter = Duration::from_millis(60);
+    let far = Weather { delay, jitter, ..Weather::CLEAN };
+    for (loss, weather) in [
+        (0.0, far),
+        (0.2, Weather::BAD),
+        (0.2, far),
+        (0.3, Weather::BAD),
+        (0.4, Weather::BAD),
+        (0.4, far),
+    ] {
+        for theirs in ways {
+            let (asked, doubts) = restarts_asked_for(Weather { loss, ..weather }, theirs, 40);
+            println!("loss {loss}, {} ways: {asked} of {doubts}", theirs.len());
+            // Where two of five are lost each way, an answer in three arrives.
+            let bearable = if loss > 0.3 { doubts / 30 } else { doubts / 200 };
+            assert!(asked <= bearable, "loss {loss}: {asked} of {doubts}");
+        }
+    }
+}
+
+#[test]
+fn while_sound_comes_a_lost_question_is_no_reason_for_a_restart() {
+    let weather = Weather { loss: 0.4, ..Weather::BAD };
+    assert_eq!(restarts_asked_for(weather, &[B], 0).0, 0);
 }

@@ -582,6 +582,67 @@ fn a_server_that_was_restarted_is_found_out_when_sound_stops_and_asked_anew() {
     assert_eq!(net.kinds(0), [Kind::Relayed]);
 }
 
+/// The one way is lost, and whoever has lost it knows: the other side, which only hears nothing, need not
+/// find out.
+#[test]
+fn a_relay_that_is_lost_with_the_only_pair_asks_for_a_restart_at_once() {
+    for role in [Role::Controlling, Role::Controlled] {
+        let mut net = behind_nat(relay_only(role));
+        net.add(config(role.opposite()), &["192.0.2.7:5000"]);
+        let path = net.add_relay(0, 0, ServerTransport::Tcp);
+        net.done(0);
+        net.done(1);
+        net.run_for(200);
+        net.exchange();
+        net.run_for(10_000);
+        let asked = |net: &Net| net.when(0, |event| *event == Event::RestartNeeded);
+        assert_eq!(asked(&net), None);
+        net.tell(0, Input::RelayDisconnected(path));
+        assert_eq!(asked(&net), Some(net.now), "{role:?}");
+        net.tell(0, Input::Restart);
+        net.tell(0, Input::Rollback); // it was not taken
+        net.nodes[0].events.clear();
+        net.run_for(10_000);
+        assert!(asked(&net).is_some(), "{role:?}: once more");
+    }
+}
+
+/// The end of candidates was told with the restart; what comes later would be ignored (rfc8838-14-1).
+#[test]
+fn a_relay_that_turns_out_to_be_lost_during_a_restart_is_worth_another_one() {
+    let mut net = behind_nat(relay_only(Role::Controlling));
+    net.add(config(Role::Controlled), &["192.0.2.7:5000"]);
+    let path = net.add_relay(0, 0, ServerTransport::Udp);
+    net.done(0);
+    net.done(1);
+    net.run_for(200);
+    net.exchange();
+    net.run_for(1_000);
+    net.servers[0].dead = true;
+    net.tell(0, Input::MediaStopped);
+    net.run_for(500);
+    net.tell(0, Input::Restart);
+    net.exchange();
+    net.run_for(100);
+    net.servers[0].dead = false;
+    net.servers[0].forget_all();
+    net.nodes[0].events.clear();
+    net.run_for(3_000);
+    let ended = |event: &Event| matches!(event, Event::RelayEnded { .. });
+    assert!(net.when(0, ended).is_some(), "{:?}", net.nodes[0].events);
+    net.tell(0, Input::RelaysExpected(true));
+    let _another = net.add_relay(0, 0, ServerTransport::Udp);
+    net.tell(0, Input::RelaysExpected(false));
+    net.run_for(300);
+    let told = |event: &Event| matches!(event, Event::LocalCandidate(_));
+    assert_eq!(net.when(0, told), None, "{path:?} was replaced too late");
+    assert!(net.when(0, |event| *event == Event::RestartNeeded).is_some());
+    net.tell(0, Input::Restart);
+    net.exchange();
+    net.run_for(500);
+    assert!(net.nodes[0].agent.send_pair().is_some());
+}
+
 /// Who has a standby moves to it at once; but what killed one way may have killed the other, too.
 #[test]
 fn an_allocation_that_is_made_anew_in_doubt_is_worth_a_restart() {

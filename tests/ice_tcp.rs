@@ -147,6 +147,14 @@ impl World {
         }
     }
 
+    /// Both sides see it break.
+    fn lose_connection(&mut self) {
+        for (side, to) in self.sides.iter_mut().zip([addr(LISTENER), addr(CONNECTION)]) {
+            side.tell(self.now, Input::StreamGone { path: TCP, to });
+            assert_eq!(side.agent.send_pair(), None, "nothing can be sent");
+        }
+    }
+
     fn by_tcp(open: Open) -> Self {
         let mut world = Self::new(open);
         world.run(Instant::from_millis(2_000));
@@ -225,16 +233,35 @@ fn a_connection_that_is_refused_fails_its_pair_and_may_be_tried_again() {
 }
 
 #[test]
+fn a_connection_that_breaks_while_udp_is_still_tried_leaves_it_a_round_trip() {
+    let mut world = World::by_tcp(Open::TcpAlone);
+    world.lose_connection();
+    let asks = |side: &Side| side.events.contains(&Event::RestartNeeded);
+    world.run(world.now + Duration::from_millis(100));
+    assert!(!world.sides.iter().any(asks), "a probe may yet be answered");
+    world.run(world.now + Duration::from_millis(100));
+    assert!(world.sides.iter().all(asks));
+
+    let mut world = World::by_tcp(Open::TcpAlone);
+    let now = world.now;
+    world.sides.iter_mut().for_each(|side| side.tell(now, Input::RemoteRenomination));
+    world.open = Open::Both;
+    world.lose_connection();
+    world.run(world.now + Duration::from_millis(100));
+    assert_eq!(world.sides[0].agent.send_pair(), Some((UDP, addr(LISTENER))));
+    assert!(!asks(&world.sides[0]) && !asks(&world.sides[1]), "UDP passes by now");
+}
+
+#[test]
 fn a_connection_that_breaks_in_the_call_asks_for_a_restart() {
     let mut world = World::by_tcp(Open::TcpAlone);
-    let (now, ends) = (world.now, [addr(LISTENER), addr(CONNECTION)]);
-    for (side, to) in world.sides.iter_mut().zip(ends) {
-        side.tell(now, Input::StreamGone { path: TCP, to });
-        assert_eq!(side.agent.send_pair(), None, "nothing can be sent");
+    world.run(Instant::from_millis(20_000)); // UDP is given up
+    world.lose_connection();
+    world.run(world.now);
+    for side in &world.sides {
+        assert!(side.events.contains(&Event::RestartNeeded), "at once: {:?}", side.events);
     }
-    world.run(now + Duration::from_secs(3));
     let now = world.now;
-    assert!(world.sides.iter().all(|side| side.events.contains(&Event::RestartNeeded)));
     // The caller restarts, connects anew, and is heard again.
     world.sides[0].tell(now, Input::Restart);
     let credentials = world.sides.each_ref().map(|side| side.agent.local_credentials().clone());

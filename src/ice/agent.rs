@@ -13,6 +13,7 @@
 //! - `agent/gathering.rs`: servers: reflexive and relayed candidates, and what goes by a relay.
 //! - `agent/gone.rs`: a socket or a connection is no more.
 //! - `agent/rescue.rs`: another pair takes the place of the one in use, when that has died.
+//! - `agent/probing.rs`: the pairs that stand by, and the one in doubt, are asked whether they work.
 //! - `agent/report.rs`: what can be asked of the agent.
 //!
 //! The state and its arrows: `state.rs`. A pair's: `pair.rs`.
@@ -20,6 +21,7 @@
 mod advance;
 mod gathering;
 mod gone;
+mod probing;
 mod remote;
 mod report;
 mod request;
@@ -80,6 +82,7 @@ pub struct Agent {
     gatherer: Gatherer,
     gatherer_due: Option<Instant>,
     told_gathered: bool,
+    told_gathered_at: Instant,
     /// Those that came too late to be told to the other side in this session.
     unannounced: Vec<LocalId>,
     remotes: Remotes,
@@ -135,6 +138,7 @@ impl Agent {
             gatherer: Gatherer::default(),
             gatherer_due: None,
             told_gathered: false,
+            told_gathered_at: Instant::ZERO,
             unannounced: Vec::new(),
             remotes: Remotes::new(config.max_remote_candidates),
             remote_done: false,
@@ -188,7 +192,8 @@ impl Agent {
             Input::RelayDisconnected(path) => self.gatherer.forget(self.now, path),
             Input::RelaysExpected(expected) => {
                 self.gatherer.expect(expected);
-                self.told_gathered &= !(expected && self.selected.is_none());
+                let just_told = self.told_gathered_at == self.now && self.selected.is_none();
+                self.told_gathered &= !(expected && just_told);
             }
             Input::LocalCandidatesDone => self.gathering = Gathering::Done,
             Input::PathGone(path) => self.on_path_gone(path),

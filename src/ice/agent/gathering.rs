@@ -90,7 +90,7 @@ impl Agent {
         }
         self.pump_gatherer();
         if !self.told_gathered && self.has_all_candidates_of_ours() {
-            self.told_gathered = true;
+            (self.told_gathered, self.told_gathered_at) = (true, now);
             self.events.push_back(Event::Gathered);
         }
     }
@@ -172,7 +172,11 @@ impl Agent {
             return self.announce(id);
         }
         self.unannounced.push(id);
-        let has_way = self.consent.is_some() && !self.rescue.doubts();
+        let is_dead = match self.selected {
+            Some(_) => self.rescue.doubts(),
+            None => self.rescue.old_is_dead(),
+        };
+        let has_way = self.consent.is_some() && !is_dead;
         if !has_way && self.session.remote.is_some() {
             self.events.push_back(Event::RestartNeeded);
         }

@@ -1,7 +1,7 @@
 //! Ways that are no more: a socket whose address has gone, a connection that broke.
 //!
-//! What went by them goes on by a pair that stands by, if there is one; else a restart is asked for
-//! (`rescue.rs`).
+//! What went by them goes on by a pair that stands by, if there is one; else a restart is asked for at
+//! once, or as soon as pairs that nobody has tried yet have had their try (`doubt.rs`).
 
 use std::net::SocketAddr;
 
@@ -39,7 +39,7 @@ impl Agent {
 
     fn lose(&mut self, is_gone: impl Fn(PathId, SocketAddr) -> bool) {
         let in_use = self.in_use().filter(|pair| is_gone(pair.path, pair.to));
-        let was_in_use = in_use.map(|pair| pair.to);
+        let was_in_use = in_use.map(|pair| (pair.to, self.round_trips()));
         self.list.forget(&is_gone);
         self.checks.forget(&is_gone);
         if let Some(before) = &mut self.before_restart {
@@ -53,13 +53,13 @@ impl Agent {
         if route.is_some_and(|route| is_gone(route.path, route.to)) {
             self.set_consent(None);
         }
-        if let Some(dead) = was_in_use {
+        if let Some((dead, took)) = was_in_use {
             match self.best_standby(dead) {
                 Some(other) => {
                     self.move_to(other);
                     self.doubt(Why::Unanswered); // it was well some seconds ago: is it still?
                 }
-                None => self.doubt(Why::PathGone),
+                None => self.doubt_that_took(Why::PathGone, took),
             }
         }
     }

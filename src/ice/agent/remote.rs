@@ -44,8 +44,9 @@ impl Agent {
     fn use_local(&mut self, id: LocalId) {
         if self.gathering == Gathering::Done || self.selected.is_some() {
             self.unannounced.push(id);
-            if self.selected.is_none() {
-                self.events.push_back(Event::RestartNeeded);
+            match self.selected {
+                None => self.events.push_back(Event::RestartNeeded),
+                Some(_) => self.on_new_way(),
             }
         } else {
             self.gathering = Gathering::Running;
@@ -205,10 +206,10 @@ impl Agent {
             foundation: foundation(&ours.candidate.foundation, theirs),
             priority: priority_of(self.role, ours, theirs),
         };
-        let id = self.list.insert(new, cause)?;
         let (path, to) = (new.path, new.to);
-        if self.selected.is_some() {
+        let id = self.list.insert(new, cause)?;
         self.permit(path, to);
+        if self.selected.is_some() {
             self.let_stand_by(id);
         }
         Some(id)

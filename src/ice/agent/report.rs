@@ -102,7 +102,7 @@ impl Agent {
     /// Whether nothing speaks against the pair in use: its checks are answered.
     #[must_use]
     pub fn is_sure(&self) -> bool {
-        matches!(self.state, State::Connected | State::Completed) && !self.is_in_doubt()
+        matches!(self.state, State::Connected | State::Completed) && !self.rescue.doubts()
     }
 
     /// The nominated pair.

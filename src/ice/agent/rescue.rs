@@ -5,7 +5,8 @@
 //! by renomination where that was agreed, else by a restart, which the layer above is asked for. The
 //! controlled side follows the pair that answers its checks until a nomination comes.
 //!
-//! The machines behind it: `standby.rs` (when pairs are probed), `doubt.rs` (when one is left).
+//! The machines behind it: `standby.rs` (when pairs are probed), `doubt.rs` (when one is left). Read next:
+//! `probing.rs`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,15 +15,13 @@ use super::super::candidate::PathId;
 use super::super::check::UseCandidate;
 use super::super::checklist::{Cause, has_consent};
 use super::super::consent::EXPIRY;
-use super::super::doubt::{Doubt, Why};
+use super::super::doubt::{Doubt, RoundTrips, Why};
 use super::super::interface::{Event, Role};
-use super::super::message::Outgoing;
 use super::super::nominate::Nomination;
-use super::super::pair::{LocalId, Pair, PairId, PairSignal, PairState, RemoteId, Valid};
-use super::super::standby::{Probes, Proven, Urgency};
+use super::super::pair::{LocalId, Pair, PairId, PairState, RemoteId, Valid};
+use super::super::standby::{Probes, Proven};
 use super::Agent;
-use super::response::{FORBIDDEN, ROLE_CONFLICT, is_error};
-use crate::stun::{Class, Message, TransactionId};
+use super::probing::proven;
 use crate::time::Instant;
 
 /// After doubt that proved wrong, media that still comes by another way is no news for so long.
@@ -32,7 +31,7 @@ const SETTLED: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Rescue {
     pub(super) probes: Probes,
-    doubt: Option<Doubt>,
+    pub(super) doubt: Option<Doubt>,
     /// When we took a pair that no nomination has confirmed.
     moved: Option<Instant>,
     /// The latest nomination: ours if we are controlling, else theirs.
@@ -47,6 +46,11 @@ impl Rescue {
     /// Whether something speaks against the pair in use.
     pub(super) fn doubts(&self) -> bool {
         self.doubt.is_some()
+    }
+
+    /// Whether the pair of the session before a restart is.
+    pub(super) fn old_is_dead(&self) -> bool {
+        self.old_is_dead
     }
 
     /// Gives all away: a new session. What stays is the doubt about the old pair.
@@ -79,9 +83,13 @@ impl Agent {
 
     /// Something speaks against the pair in use: all pairs are asked, that one first.
     pub(super) fn doubt(&mut self, why: Why) {
+        self.doubt_that_took(why, self.round_trips());
+    }
+
+    /// The same, when the pair in use is gone, and with it how long its answers took.
+    pub(super) fn doubt_that_took(&mut self, why: Why, took: RoundTrips) {
         let now = self.now;
-        let round_trip = self.in_use().and_then(|pair| pair.figures.current_round_trip_time);
-        let new = Doubt::new(now, why, round_trip);
+        let new = Doubt::new(now, why, took);
         if let Some(doubt) = self.rescue.doubt {
             self.rescue.doubt = Some(doubt.or(new));
             return;
@@ -95,9 +103,12 @@ impl Agent {
         }
     }
 
-    /// Whether something speaks against the pair in use.
-    pub(super) fn is_in_doubt(&self) -> bool {
-        self.rescue.doubt.is_some()
+    pub(super) fn round_trips(&self) -> RoundTrips {
+        let took = |pair: &Pair| pair.figures.current_round_trip_time;
+        RoundTrips {
+            in_use: self.in_use().and_then(took),
+            slowest: self.list.valid().filter_map(|(pair, _)| took(pair)).max(),
+        }
     }
 
     /// Runs whenever something happened or is due: doubt is weighed, the next probe leaves.
@@ -123,7 +134,7 @@ impl Agent {
             Some(doubt) => {
                 let end = self.consent.is_none().then_some(doubt.since + EXPIRY);
                 let decides = Some(doubt.decides).filter(|decides| *decides > self.now);
-                [Some(doubt.restart_due), decides, end].into_iter().flatten().min()
+                [Some(doubt.restart_due()), decides, end].into_iter().flatten().min()
             }
             None => self.consent.as_ref().and_then(|consent| consent.doubtful_at()),
         };
@@ -142,7 +153,7 @@ impl Agent {
         if let Some(other) = best.map(|(pair, _)| pair.id).filter(|_| doubt.decides <= now) {
             return self.move_to(other);
         }
-        let asks = doubt.asks_for_restart(now);
+        let asks = doubt.asks_for_restart(now, self.may_be_answered());
         self.rescue.doubt = Some(doubt);
         if asks {
             self.events.push_back(Event::RestartNeeded);
@@ -151,6 +162,12 @@ impl Agent {
         if self.consent.is_none() && doubt.since + EXPIRY <= now {
             self.on_consent_lost();
         }
+    }
+
+    /// Whether some pair is there whose probes may yet be answered.
+    fn may_be_answered(&self) -> bool {
+        let mut pairs = self.list.pairs().iter().filter(|pair| self.may_be_probed(pair));
+        pairs.any(|pair| pair.standby.due.is_some())
     }
 
     /// The pair in use answers. If they have left it, they are to come back; where that can't be said,
@@ -214,6 +231,7 @@ impl Agent {
     /// From here on this pair carries the media; the others stand by.
     pub(super) fn use_pair(&mut self, id: PairId) {
         self.selected = Some(id);
+        self.bind_channel();
         self.calm_down();
         if let Some(selected) = self.selected_pair() {
             self.events.push_back(Event::SelectedPair(Box::new(selected)));
@@ -231,7 +249,6 @@ impl Agent {
     /// one is silent or was never agreed on, and this one has answered since.
     pub(super) fn is_movable_to(&self, valid: Option<Valid>) -> bool {
         let answered = |since: Instant| valid.is_some_and(|valid| valid.answered > since);
-        self.bind_channel();
         let quiet = self.consent.as_ref().is_some_and(|consent| consent.is_quiet(self.now));
         quiet
             || self.rescue.doubt.is_some_and(|doubt| answered(doubt.since))
@@ -261,117 +278,20 @@ impl Agent {
     /// A new pair beside the one in use.
     pub(super) fn let_stand_by(&mut self, id: PairId) {
         let now = self.now;
-        if let Some(pair) = self.list.get_mut(id) {
-            pair.standby.rest(now, Proven::No, &mut self.rng);
-        }
-    }
-
-    /// They check a pair that stands by: if it isn't proven it is probed as soon as the pace allows,
-    /// once for each of their checks.
-    pub(super) fn probe_soon(&mut self, id: PairId) {
-        let now = self.now;
         let Some(pair) = self.list.get_mut(id) else { return };
-        if Some(id) != self.selected && !pair.lost_consent && proven(pair, now) == Proven::No {
-            pair.standby.due = Some(now);
-            self.rescue.probes.hurry(now, self.config.pace);
+        match self.rescue.doubt {
+            Some(_) => pair.standby.due = Some(now),
+            None => pair.standby.rest(now, Proven::No, &mut self.rng),
         }
     }
 
-    fn probe_next(&mut self) {
+    /// A socket of ours has come, which the other side does not know yet.
+    pub(super) fn on_new_way(&mut self) {
         let now = self.now;
-        if now < self.rescue.probes.next_slot() {
-            return;
-        }
-        self.give_up_expired();
-        let due = self.list.pairs().iter().filter(|pair| self.may_be_probed(pair));
-        let due = due.filter(|pair| pair.standby.due.is_some_and(|due| due <= now));
-        let next = due.min_by_key(|pair| {
-            let is_standby = Some(pair.id) != self.selected;
-            (is_standby, proven(pair, now) == Proven::No, pair.standby.due)
-        });
-        if let Some(id) = next.map(|pair| pair.id) {
-            self.probe(id);
-        }
-    }
-
-    fn may_be_probed(&self, pair: &Pair) -> bool {
-        !pair.lost_consent && (Some(pair.id) != self.selected || self.rescue.doubt.is_some())
-    }
-
-    fn probe(&mut self, id: PairId) {
-        let now = self.now;
-        let urgency = match &self.rescue.doubt {
-            Some(doubt) => doubt.urgency(now),
-            None => Urgency::Calm,
-        };
-        let Some(request) = self.request(id, UseCandidate::No) else { return };
-        let Some(pair) = self.list.get_mut(id) else { return };
-        let proven = proven(pair, now);
-        pair.on(PairSignal::Trigger);
-        pair.on(PairSignal::Send);
-        match proven {
-            Proven::Yes => pair.standby.probed(now, proven, urgency),
-            Proven::No => pair.standby.probed(now, proven, Urgency::Calm),
-        }
-        if pair.standby.due.is_none() {
-            pair.on(PairSignal::Fail); // that was the last; an answer still counts
-        }
-        self.rescue.probes.sent(now, request.id, id, self.config.pace, urgency);
-        self.outgoing.push_back(Outgoing::Request(request));
-    }
-
-    /// Pairs that stand by and have not answered for 30 s: their consent has run out.
-    fn give_up_expired(&mut self) {
-        let (now, selected) = (self.now, self.selected);
-        for pair in self.list.pairs_mut().filter(|pair| Some(pair.id) != selected) {
-            if pair.valid.is_some_and(|valid| !has_consent(valid, now)) {
-                pair.on(PairSignal::Fail);
-                pair.standby.due = None;
-            }
-        }
-    }
-
-    /// Session, socket and address of the probe with this id.
-    pub(super) fn probed_by(&self, id: TransactionId) -> Option<(u32, PathId, SocketAddr)> {
-        let pair = self.list.get(self.rescue.probes.find(id)?.0)?;
-        Some((self.session.number, pair.path, pair.to))
-    }
-
-    pub(super) fn on_probe_response(
-        &mut self,
-        id: PairId,
-        sent: Instant,
-        message: &Message<'_>,
-        symmetric: bool,
-    ) {
-        if !symmetric || message.unknown_required().next().is_some() {
-            return;
-        }
-        match message.class() {
-            Class::Success => {
-                let (now, mapped) = (self.now, message.xor_mapped_address());
-                self.on_proof(id, now - sent, mapped);
-                let calm = self.rescue.doubt.is_none();
-                if let Some(pair) = self.list.get_mut(id) {
-                    pair.standby.unanswered = 0;
-                    if calm && Some(id) != self.selected {
-                        pair.standby.rest(now, Proven::Yes, &mut self.rng);
-                    }
-                }
-            }
-            _ if is_error(message, ROLE_CONFLICT) => self.give_way(self.role),
-            _ if is_error(message, FORBIDDEN) && Some(id) == self.selected => {
-                self.on_consent_refused();
-            }
-            _ => {}
-        }
+        self.rescue.doubt = self.rescue.doubt.map(|doubt| doubt.or_new_way(now));
     }
 
     pub(super) fn in_use(&self) -> Option<&Pair> {
         self.list.get(self.selected?)
     }
-}
-
-fn proven(pair: &Pair, now: Instant) -> Proven {
-    if pair.valid.is_some_and(|valid| has_consent(valid, now)) { Proven::Yes } else { Proven::No }
 }

@@ -18,6 +18,7 @@ use super::super::candidates::Remotes;
 use super::super::check::Checks;
 use super::super::checklist::Checklist;
 use super::super::credentials::Credentials;
+use super::super::doubt::Why;
 use super::super::interface::Event;
 use super::super::pair::{LocalId, PairId};
 use super::super::session::Session;
@@ -115,6 +116,7 @@ impl Agent {
         self.early.clear();
         self.ask_servers(); // from sockets that came since the choice
         self.told_gathered = self.has_all_candidates_of_ours();
+        self.told_gathered_at = self.now;
         self.signal(Signal::Restarted);
         before
     }
@@ -142,6 +144,9 @@ impl Agent {
         if self.state.is_alive() && self.state != before.state {
             self.state = before.state;
             self.events.push_back(Event::State(before.state));
+        }
+        if self.selected.is_some() && self.in_use().is_none() {
+            self.doubt(Why::PathGone); // meanwhile
         }
     }
 }
