@@ -17,6 +17,7 @@ mod common {
 mod rough {
     mod only_relays;
     mod relays;
+    mod ways;
 }
 
 use std::path::{Path, PathBuf};
@@ -423,14 +424,14 @@ fn survives(
     // Else nothing was disturbed.
     assert!(heard == Heard::Perhaps || gaps.iter().any(|gap| *gap > 0.1), "{name}: no gap at all");
     match gaps.iter().all(|gap| *gap < 1.5) {
-        true => Ok(own_address(&mut call)),
+        true => Ok(own_address(&mut call.caller)),
         false => Err(format!("gaps of {gaps:?} s")),
     }
 }
 
-/// The address by which the caller sends now.
-fn own_address(call: &mut Call) -> String {
-    let events = call.caller.catch_up();
+/// The address of its own by which a side sends now.
+fn own_address(side: &mut Halloo) -> String {
+    let events = side.catch_up();
     let pair = events.iter().rev().find(|event| event["event"] == "pair").unwrap();
     let words: Vec<_> = pair["local"].as_str().unwrap().split(' ').collect();
     let at = words.iter().position(|word| *word == "raddr").map_or(4, |n| n + 1);
@@ -459,7 +460,7 @@ fn a_call_by_an_uplink_that_dies_goes_on_by_the_other_one() {
             let ben = nats.iter().fold(internet.computer(), Computer::plugged_into);
             let mut used = String::new();
             let die = |call: &mut Call| {
-                used = own_address(call);
+                used = own_address(&mut call.caller);
                 let at = (0..2).find(|n| ben.address(*n).to_string() == used).unwrap();
                 match dies {
                     Dies::Seen => ben.unplug(at),

@@ -387,10 +387,44 @@ impl Computer {
         self.machine.ip(&lines).unwrap();
     }
 
+    /// Its connections by `eth…` break, as when a router has forgotten them: whatever is sent by them is
+    /// refused. New ones are not.
+    pub fn reset_connections(&self) {
+        let mut list = self.machine.command("ss");
+        let listed = list.args(["-Htn", "state", "established"]).output().unwrap();
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        let locals = listed.lines().filter_map(|line| line.split_whitespace().nth(2));
+        let ports = locals.filter(|local| !local.starts_with("10.99.0."));
+        let ports: Vec<_> = ports.filter_map(|local| Some(local.rsplit_once(':')?.1)).collect();
+        assert!(!ports.is_empty(), "{listed}");
+        self.machine.nft(&format!(
+            "table inet broken {{
+                chain refuse {{
+                    type filter hook output priority 0
+                    oifname eth* tcp sport {{ {} }} reject with tcp reset
+                }}
+            }}",
+            ports.join(", ")
+        ));
+    }
+
     /// Puts in the cable that [`Computer::leave`] has pulled, and gets an address.
     pub fn join(&self, n: usize) {
         let address = self.address(n);
         let lines = format!("link set dev eth{n} up\naddress add {address}/24 dev eth{n}");
+        self.machine.ip(&lines).unwrap();
+        self.find_ways(n);
+    }
+
+    /// The same, as somebody whom that network has never seen: it gets another address.
+    pub fn join_as_another(&self, n: usize) {
+        let [a, b, c, d] = self.address(n).octets();
+        let (address, table) = (Ipv4Addr::new(a, b, c, d + 1), 100 + n);
+        let lines = format!(
+            "link set dev eth{n} up
+             address add {address}/24 dev eth{n}
+             rule add from {address} table {table}"
+        );
         self.machine.ip(&lines).unwrap();
         self.find_ways(n);
     }

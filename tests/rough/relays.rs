@@ -13,7 +13,7 @@ const GAP: f64 = 1.5;
 
 /// A call through relays goes on: no gap in what either hears is longer than `GAP` and the time for which
 /// `disturb` says that there was no server.
-fn survives(
+pub fn survives(
     name: &str,
     [listener, caller]: [&Computer; 2],
     options: &Options<'_>,
@@ -32,7 +32,7 @@ fn survives(
 
 /// What `work` takes.
 #[expect(clippy::disallowed_methods, reason = "a test of real processes runs in real time")]
-fn time(work: impl FnOnce()) -> Duration {
+pub fn time(work: impl FnOnce()) -> Duration {
     let begun = Instant::now();
     work();
     begun.elapsed()
