@@ -11,15 +11,16 @@ mod common {
 }
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use common::halloo::Halloo;
-use common::http::Reply;
+use common::http::{Listener, Reply};
 use common::terminal::Terminal;
 use halloo::audio::{Channels, sink, source};
-use halloo::net::driver::{CallState, Caller, Handle, Options, Refusal, start};
+use halloo::net::driver::{CallState, Caller, Handle, Options, Refusal, TimedEvent, start};
 use halloo::net::sound::Sound;
+use halloo::peer::config::Config;
 use halloo::peer::event::{End, Event, Side};
 use halloo::sdp::Description;
 use serde_json::Value;
@@ -109,6 +110,25 @@ fn a_caller_who_hangs_up_before_is_gone() {
     assert_eq!(terminal.wait(), Some(0));
 }
 
+/// It does not even ring there, but its servers are asked for up to half a second before it answers.
+#[test]
+fn a_caller_who_hangs_up_while_servers_are_asked_is_gone_too() {
+    let (_silent, stun) = silent_server();
+    let mut listener = Listener::start(&["--stun", &stun, "--max-calls", "1"]);
+    for offer in [browsers_offer(), String::new()] {
+        let so_far = listener.program.catch_up().len();
+        let caller = post(listener.at, &offer);
+        listener.program.wait_for_next("gathering", so_far);
+        drop(caller);
+        let (_, ended) = listener.program.wait_for_next("ended", so_far);
+        assert_eq!(ended["end"], "hung_up_by_peer");
+        assert_eq!(ended["reason"], "the caller is gone");
+    }
+    // Its place is free again.
+    assert_eq!(Reply::read(&mut post(listener.at, &browsers_offer())).status, 201);
+    assert_eq!(Reply::read(&mut post(listener.at, &browsers_offer())).status, 503);
+}
+
 #[test]
 fn on_a_terminal_strangers_ring_and_this_machine_does_not() {
     let Some(pair) = common::skip::namespaces("ringing from elsewhere") else { return };
@@ -136,6 +156,13 @@ fn on_a_terminal_strangers_ring_and_this_machine_does_not() {
     assert!(declined.messages().contains("declined"), "{}", declined.messages());
     terminal.interrupt();
     assert_eq!(terminal.wait(), Some(0));
+}
+
+/// A STUN server that never answers, and its URI.
+fn silent_server() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let uri = format!("stun:{}", socket.local_addr().unwrap());
+    (socket, uri)
 }
 
 fn driver(options: Options) -> Handle {
@@ -168,6 +195,35 @@ async fn nobody_answers_and_the_caller_is_told() {
     assert!(matches!(ended, Event::Ended { end: End::Failed { .. }, .. }), "{ended:?}");
     assert_eq!(callee.accept(id).await, Err(Refusal::UnknownCall));
     assert_eq!(callee.hang_up(id, Side::Local).await, Err(Refusal::UnknownCall));
+}
+
+/// Between the person's yes and the answer, servers are asked.
+#[tokio::test]
+async fn who_is_gone_when_the_taken_call_is_described_leaves_no_call() {
+    let (_silent, stun) = silent_server();
+    let peer = Config { servers: vec![stun.parse().unwrap()], ..Config::default() };
+    let callee = driver(Options { max_calls: 1, peer, ..Options::default() });
+    let (_caller, offer) = offer().await;
+    for offer in [Some(offer.clone()), None] {
+        let ringing = callee.ring(offer, here()).await.unwrap();
+        let id = ringing.id();
+        callee.accept(id).await.unwrap();
+        let (_, mut events, _) = callee.follow(id).await.unwrap();
+        drop(ringing);
+        let ended = loop {
+            match events.recv().await.unwrap() {
+                (call, TimedEvent { event: Event::Ended { end, reason, .. }, .. })
+                    if call == id =>
+                {
+                    break (end, reason);
+                }
+                _ => {}
+            }
+        };
+        assert_eq!(ended, (End::HungUpByPeer, "the caller is gone".to_owned()));
+        assert_eq!(callee.call(id).await.unwrap().state, CallState::Ended);
+    }
+    callee.accept_offer(offer, here()).await.expect("room for one");
 }
 
 #[tokio::test]

@@ -69,15 +69,22 @@ pub(super) enum Waiting {
 }
 
 impl Waiting {
-    /// There will be none.
-    pub(super) fn refuse(self, refusal: Refusal) {
+    /// What our description answers; none if it is our offer.
+    pub(super) fn offer(&self) -> Option<&Description> {
+        match self {
+            Self::Answer { offer, .. } => Some(offer),
+            Self::Offer { .. } => None,
+            Self::Decided { offer, .. } => offer.as_deref(),
+        }
+    }
+
+    /// Hands over what there is, and says whether somebody was still there to take it.
+    pub(super) fn hand_over(self, id: CallId, made: Result<Description, Refusal>) -> bool {
         match self {
             Self::Answer { reply, .. } | Self::Offer { reply, .. } => {
-                let _gone = reply.send(Err(refusal));
+                reply.send(made.map(|description| (id, description))).is_ok()
             }
-            Self::Decided { decided, .. } => {
-                let _gone = decided.send(Err(refusal));
-            }
+            Self::Decided { decided, .. } => decided.send(made).is_ok(),
         }
     }
 }

@@ -31,10 +31,12 @@ impl Driver {
             }
             Command::Reached(reached) => self.reached(now, *reached),
             Command::AcceptOffer(offer, caller, answer) => {
-                reply(answer, self.accept_offer(now, &offer, caller));
+                let made = self.accept_offer(now, &offer, caller);
+                self.hand_over(now, answer, made);
             }
             Command::MakeOffer(caller, bell, answer) => {
-                reply(answer, self.make_offer(now, caller, bell));
+                let made = self.make_offer(now, caller, bell);
+                self.hand_over(now, answer, made);
             }
             Command::Ring(offer, caller, answer) => reply(answer, self.ring(now, offer, caller)),
             Command::Accept(id, answer) => reply(answer, self.accept(now, id)),
@@ -130,6 +132,25 @@ impl Driver {
             self.tell(now, key, Event::Ringing);
         }
         Ok((id, offer))
+    }
+
+    /// Hands over a new call's description.
+    fn hand_over(
+        &mut self,
+        now: Instant,
+        to: Answer<(CallId, Description)>,
+        made: Result<(CallId, Description), Refusal>,
+    ) {
+        if let Err(Ok((id, _))) = to.send(made)
+            && let Some(key) = self.calls.key(id)
+        {
+            self.nobody_waits(now, key);
+        }
+    }
+
+    /// Whoever asked for a call's description has gone before it was there: nobody will answer it.
+    pub(super) fn nobody_waits(&mut self, now: Instant, key: CallKey) {
+        self.close(now, key, End::HungUpByPeer, "the caller is gone");
     }
 
     fn accept_answer(

@@ -81,49 +81,40 @@ impl Driver {
         Ok((id, decision))
     }
 
-    /// Takes a call that rings.
+    /// Takes a call that rings: described at once, or when its servers have told what they have to tell.
     pub(super) fn accept(&mut self, now: Instant, id: CallId) -> Result<(), Refusal> {
-        let (key, call) = self.ringing(id)?;
+        let (_, call) = self.ringing(id)?;
         let caller = call.caller;
         let mut peer = self.new_peer(now, caller)?;
-        if self.has_servers() {
-            return self.accept_later(now, key, peer);
-        }
-        let (_, call) = self.ringing(id)?;
+        let has_servers = self.has_servers();
+        let (key, call) = self.ringing(id)?;
         let Progress::Ringing { offer, .. } = &call.progress else { return Ok(()) };
-        let description = describe(&mut peer, now, offer.as_deref())?;
+        let description = if has_servers {
+            peer.gather(now, if offer.is_some() { Role::Controlled } else { Role::Controlling });
+            None
+        } else {
+            Some(describe(&mut peer, now, offer.as_deref())?)
+        };
         let ufrag = peer.ufrag().to_owned();
         let running = Progress::Running { peer: Box::new(peer), voice: None };
         let before = std::mem::replace(&mut call.progress, running);
         call.since = now; // our own offer may stay open as long as any other
         self.router.register(&ufrag, key);
         self.sound.call_came();
-        self.schedule_chore(key);
-        self.drain(now, key);
-        if let Progress::Ringing { decided, .. } = before
-            && decided.send(Ok(description)).is_err()
-        {
-            self.close(now, key, End::HungUpByPeer, "the caller is gone");
+        let Progress::Ringing { offer, decided } = before else { return Ok(()) };
+        match description {
+            None => {
+                self.look_for_servers(now, id, Waiting::Decided { offer, decided });
+                self.drain(now, key);
+            }
+            Some(description) => {
+                self.schedule_chore(key);
+                self.drain(now, key);
+                if decided.send(Ok(description)).is_err() {
+                    self.nobody_waits(now, key);
+                }
+            }
         }
-        Ok(())
-    }
-
-    /// The same, but servers are asked before there is a description.
-    fn accept_later(&mut self, now: Instant, key: CallKey, mut peer: Peer) -> Result<(), Refusal> {
-        let Some(call) = self.calls.get_mut(key) else { return Ok(()) };
-        let id = call.id;
-        let is_asked = matches!(&call.progress, Progress::Ringing { offer: Some(_), .. });
-        peer.gather(now, if is_asked { Role::Controlled } else { Role::Controlling });
-        let ufrag = peer.ufrag().to_owned();
-        let running = Progress::Running { peer: Box::new(peer), voice: None };
-        let before = std::mem::replace(&mut call.progress, running);
-        call.since = now;
-        self.router.register(&ufrag, key);
-        self.sound.call_came();
-        if let Progress::Ringing { offer, decided } = before {
-            self.look_for_servers(now, id, Waiting::Decided { offer, decided });
-        }
-        self.drain(now, key);
         Ok(())
     }
 

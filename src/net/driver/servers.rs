@@ -16,7 +16,7 @@ use crate::net::driver::handle::{Answer, Bell, Command};
 use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal, relay_link};
 use crate::net::message_stream::MessageStream;
 use crate::net::relay_stream;
-use crate::peer::event::{End, Event};
+use crate::peer::event::Event;
 use crate::peer::{Input, Peer};
 use crate::sdp::Description;
 use crate::time::Instant;
@@ -223,34 +223,16 @@ impl Driver {
         let Some(call) = self.calls.get_mut(key) else { return };
         let Some((_, waiting)) = call.waiting.take() else { return };
         let id = call.id;
-        let peer = match &mut call.progress {
-            Progress::Running { peer, .. } => peer,
-            Progress::Ended { reason, .. } => {
-                let detail = reason.clone();
-                return waiting.refuse(Refusal::NoWay { detail });
-            }
-            Progress::Ringing { .. } => return waiting.refuse(Refusal::UnknownCall),
+        let made = match &mut call.progress {
+            Progress::Running { peer, .. } => super::ringing::describe(peer, now, waiting.offer()),
+            Progress::Ended { reason, .. } => Err(Refusal::NoWay { detail: reason.clone() }),
+            Progress::Ringing { .. } => Err(Refusal::UnknownCall),
         };
-        let mut is_gone = false;
         let rings = matches!(waiting, Waiting::Offer { bell: Bell::Heard, .. });
-        match waiting {
-            Waiting::Answer { offer, reply } => {
-                let answer = peer.accept_offer(now, &offer).map_err(super::commands::refusal);
-                super::commands::reply(reply, answer.map(|answer| (id, answer)));
-            }
-            Waiting::Offer { reply, .. } => {
-                let offer = peer.make_offer(now).map_err(super::commands::refusal);
-                super::commands::reply(reply, offer.map(|offer| (id, offer)));
-            }
-            Waiting::Decided { offer, decided } => {
-                let description = super::ringing::describe(peer, now, offer.as_deref());
-                is_gone = decided.send(description).is_err();
-            }
-        }
-        if is_gone {
-            return self.close(now, key, End::HungUpByPeer, "the caller is gone");
-        }
-        if rings {
+        let is_made = made.is_ok();
+        if !waiting.hand_over(id, made) {
+            self.nobody_waits(now, key);
+        } else if rings && is_made {
             self.tell(now, key, Event::Ringing);
         }
         self.schedule_chore(key);
