@@ -200,3 +200,57 @@ fn reason(error: &openssl::ssl::Error) -> String {
 
 /// Three round trips; a busy phone needs its time for a signature.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::super::self_signed::{Holder, make};
+    use super::*;
+    use crate::net::message_stream::{Framing, MessageStream};
+    use openssl::ssl::SslAcceptor;
+    use std::future::poll_fn;
+    use std::task::{Context, Waker};
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+
+    /// The other side of a handshake.
+    async fn accept(stream: DuplexStream) -> SslStream<DuplexStream> {
+        let (certificate, key) = make(&Holder::default(), 1_700_000_000).unwrap();
+        let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+        builder.set_private_key(&key).unwrap();
+        builder.set_certificate(&certificate).unwrap();
+        // A ticket for the next time would wait for who reads it in a pipe that is full.
+        builder.set_num_tickets(0).unwrap();
+        let mut stream =
+            SslStream::new(Ssl::new(builder.build().context()).unwrap(), stream).unwrap();
+        Pin::new(&mut stream).accept().await.unwrap();
+        stream
+    }
+
+    /// What did not leave at once is offered to OpenSSL again from another place, with more behind it.
+    #[tokio::test]
+    async fn a_server_that_reads_slowly_gets_every_byte_in_order() {
+        let (near, far) = duplex(400);
+        let client = TlsClient::new().unwrap();
+        let (shaken, mut server) = tokio::join!(client.handshake("localhost", near), accept(far));
+        let mut stream = MessageStream::new(shaken.unwrap().0, Framing::Turn);
+        let (mut sent, mut got) = (Vec::new(), Vec::new());
+        // Less than the queue takes: nothing is dropped.
+        for n in 0_u16..700 {
+            let length = 4 * (n % 40);
+            let mut message = [0x4000, length].map(u16::to_be_bytes).concat();
+            message.extend((0..length / 2).flat_map(|_| n.to_be_bytes()));
+            stream.send(&mut Context::from_waker(Waker::noop()), &message);
+            sent.extend(message);
+            // It takes half of what comes while there is more to come, and the rest at the end.
+            while got.len() < if n == 699 { sent.len() } else { sent.len() / 2 } {
+                let mut piece = [0; 50];
+                let read = tokio::select! {
+                    read = server.read(&mut piece) => read.unwrap(),
+                    () = poll_fn(|cx| stream.poll(cx)) => panic!("it broke, {} bytes on", got.len()),
+                };
+                assert!(read > 0, "it ended, {} bytes on", got.len());
+                got.extend_from_slice(&piece[..read]);
+            }
+        }
+        assert!(got == sent, "other bytes than were sent");
+    }
+}
