@@ -32,8 +32,8 @@ pub struct MessageStream {
     framing: Framing,
     queue: Vec<u8>,
     state: State,
-    /// Messages that found the queue full.
-    pub dropped: u64,
+    /// Messages that found the queue full, told at the end.
+    dropped: u64,
 }
 
 /// How messages are told apart.
@@ -207,6 +207,14 @@ impl MessageStream {
     fn break_off(&mut self, cx: &mut Context<'_>) {
         self.state = State::Broken;
         cx.waker().wake_by_ref();
+    }
+}
+
+impl Drop for MessageStream {
+    fn drop(&mut self) {
+        if self.dropped > 0 {
+            tracing::debug!("{} messages were dropped: their stream took no more", self.dropped);
+        }
     }
 }
 

@@ -91,6 +91,10 @@ async fn read(mut body: Incoming, unheard: &mut Unheard, to: &mpsc::Sender<Told>
         let Ok(Some(Ok(frame))) = frame else { return Left::Broken };
         let Ok(bytes) = frame.into_data() else { continue };
         parser.push(&bytes);
+        match parser.take_dropped() {
+            0 => {}
+            many => tracing::debug!("{many} of the call's events were dropped: too long"),
+        }
         while let Some(message) = parser.next_message() {
             if !unheard.is_new(&message) {
                 continue;

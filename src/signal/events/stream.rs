@@ -57,10 +57,9 @@ impl Parser {
         self.messages.pop_front()
     }
 
-    /// Events that were dropped because they are too long.
-    #[must_use]
-    pub const fn dropped(&self) -> u64 {
-        self.dropped
+    /// Events that were dropped because they are too long, since this was asked last.
+    pub fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
     }
 
     fn end_line(&mut self) {
@@ -200,7 +199,7 @@ mod tests {
             parser.push(b"data: next\n\n");
             assert_eq!(messages(&mut parser), ["next"]);
         }
-        assert_eq!(parser.dropped(), 3);
+        assert_eq!(parser.take_dropped(), 3);
         assert!(parser.line.capacity() <= 2 * LONGEST && parser.data.capacity() <= 2 * LONGEST);
     }
 
