@@ -13,6 +13,8 @@ mod common {
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Output;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -246,6 +248,38 @@ fn who_does_not_answer_to_the_hanging_up_holds_nobody_up() {
     let (output, took) = timed(|| call(&format!("http://{}", server.at), &[]));
     assert_called(&output);
     assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+/// As many read the events of calls there as may: that is no reason never to hear that the call is over.
+#[test]
+fn who_finds_no_room_to_follow_the_call_asks_again_and_follows_then() {
+    let halloo = Listener::start(&[]);
+    let at = halloo.at;
+    let (halloo, readers) = (Mutex::new(halloo), AtomicU32::new(0));
+    let server = Server::start(move |asked, stream| match asked.line().as_str() {
+        "POST /whip" => {
+            let head = format!("{SDP}Location: /calls/7\r\n");
+            write(stream, "201 Created", &head, &answer_of(at, &asked.body));
+        }
+        "GET /calls/7/events" if readers.fetch_add(1, Ordering::Relaxed) < 2 => {
+            write(stream, "503 Service Unavailable", "Retry-After: 10\r\n", "");
+        }
+        "GET /calls/7/events" => {
+            halloo.lock().unwrap().program.wait_for("connected", |_| true);
+            let ended = "data: {\"event\":\"ended\",\"reason\":\"enough\"}\n\n";
+            write(stream, "200 OK", "Content-Type: text/event-stream\r\n", ended);
+        }
+        _ => write(stream, "200 OK", "", ""),
+    });
+    let url = format!("http://{}", server.at);
+    let arguments = ["call", &url, "--json", "--input", "silence", "--output", "null"];
+    let output = run(&arguments);
+    assert_called(&output);
+    let told = String::from_utf8(output.stdout).unwrap();
+    let ended: Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert_eq!((&ended["event"], &ended["end"]), (&json!("ended"), &json!("hung_up_by_peer")));
+    let asked = server.asked().into_iter().filter(|one| one.path == "/calls/7/events");
+    assert_eq!(asked.count(), 3);
 }
 
 #[test]
