@@ -35,6 +35,8 @@ struct Net {
     servers: Vec<RelayServer>,
     /// Private address → public address of the NAT before it, which lets in only answers.
     nats: HashMap<IpAddr, IpAddr>,
+    /// Nothing passes but to and from servers.
+    is_closed: bool,
     opened: Vec<(SocketAddr, SocketAddr)>,
     wire: Vec<(Instant, SocketAddr, SocketAddr, Vec<u8>)>,
     trace: Vec<(Instant, SocketAddr, SocketAddr, Vec<u8>)>,
@@ -49,6 +51,7 @@ impl Net {
             nodes: Vec::new(),
             servers: servers.iter().map(|addr| RelayServer::new(addr)).collect(),
             nats: HashMap::new(),
+            is_closed: false,
             opened: Vec::new(),
             wire: Vec::new(),
             trace: Vec::new(),
@@ -175,6 +178,9 @@ impl Net {
             for (from, to, bytes) in server.receive(from, to, bytes) {
                 self.wire.push((self.now + DELAY, from, to, bytes));
             }
+            return;
+        }
+        if self.is_closed && !self.servers.iter().any(|server| server.is_at(from)) {
             return;
         }
         if self.nats.contains_key(&to.ip()) {
@@ -669,6 +675,45 @@ fn an_allocation_that_is_made_anew_in_doubt_is_worth_a_restart() {
     net.run_for(300);
     let asked = net.when(0, |event| *event == Event::RestartNeeded);
     assert!(asked.is_some(), "{:?}", net.nodes[0].events);
+}
+
+/// A firewall opens after the relay was chosen.
+#[test]
+fn the_direct_way_takes_over_from_a_relay_that_died() {
+    let mut net = Net::new(&[SERVER]);
+    net.add(config(Role::Controlling), &["192.0.2.7:5000"]);
+    net.add(config(Role::Controlled), &["192.0.2.8:5000"]);
+    net.add_relay(0, 0, ServerTransport::Udp);
+    net.is_closed = true;
+    net.done(0);
+    net.done(1);
+    net.run_for(300);
+    net.exchange();
+    net.run_for(3_000);
+    let kinds = |net: &Net, node: usize| {
+        let selected = net.nodes[node].agent.selected().expect("a pair");
+        [selected.local.kind, selected.remote.kind]
+    };
+    assert_eq!(kinds(&net, 0), [Kind::Relayed, Kind::Host]);
+    net.is_closed = false;
+    net.run_for(30_000);
+    assert_eq!(kinds(&net, 0), [Kind::Relayed, Kind::Host], "what works is kept");
+
+    net.servers[0].dead = true;
+    for node in [0, 1] {
+        net.nodes[node].events.clear();
+        net.tell(node, Input::MediaStopped);
+    }
+    net.run_for(500);
+    let direct = [(PathId(0), addr("192.0.2.8:5000")), (PathId(0), addr("192.0.2.7:5000"))];
+    for (node, way) in direct.into_iter().enumerate() {
+        let Node { agent, events, .. } = &net.nodes[node];
+        assert_eq!(agent.send_pair(), Some(way), "{node}: {events:?}");
+        assert_eq!(kinds(&net, node), [Kind::Host, Kind::Host]);
+    }
+    net.run_for(60_000);
+    let states = [0, 1].map(|node| net.nodes[node].agent.state());
+    assert_eq!(states, [State::Connected; 2], "consent goes on");
 }
 
 /// Another network: its socket's reflexive address is found while the restart is being described.
