@@ -13,7 +13,7 @@
 mod describe;
 pub(super) mod evidence;
 mod gathering;
-mod life;
+pub(super) mod life;
 mod packets;
 mod phase;
 mod renegotiate;

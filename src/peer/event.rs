@@ -179,10 +179,11 @@ pub enum GatheringState {
 }
 
 /// W3C `RTCIceTransportState`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IceState {
     /// Nothing to check yet.
+    #[default]
     New,
     /// Checking pairs.
     Checking,
@@ -199,10 +200,11 @@ pub enum IceState {
 }
 
 /// W3C `RTCDtlsTransportState`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DtlsState {
     /// Waiting for a pair.
+    #[default]
     New,
     /// The handshake runs.
     Connecting,

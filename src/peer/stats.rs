@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::event::{DtlsState, IceState};
+
 /// `RTCStatsReport`: dictionaries by id.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
@@ -226,8 +228,8 @@ pub struct Transport {
     pub bytes_received: u64,
     pub ice_role: &'static str,
     pub ice_local_username_fragment: String,
-    pub ice_state: &'static str,
-    pub dtls_state: &'static str,
+    pub ice_state: IceState,
+    pub dtls_state: DtlsState,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dtls_role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@ use openssl::base64;
 use super::{Facts, LOCAL_CERTIFICATE, REMOTE_CERTIFICATE, TRANSPORT};
 use crate::dtls_srtp::{Fingerprint, HashAlgorithm, Role as DtlsRole};
 use crate::ice::{self, PairReport, PairState};
-use crate::peer::event::DtlsState;
+use crate::peer::call::life::ice_state;
 use crate::peer::stats::{self, Report, Stats};
 use crate::peer::transport::Transport;
 use crate::sdp;
@@ -25,7 +25,7 @@ impl Facts<'_> {
             },
             ice_local_username_fragment: agent.local_credentials().ufrag.clone(),
             ice_state: ice_state(agent.state()),
-            dtls_state: dtls_state(self.dtls),
+            dtls_state: self.dtls,
             dtls_role: transport.role().map(|role| match role {
                 DtlsRole::Client => "client",
                 DtlsRole::Server => "server",
@@ -150,28 +150,6 @@ fn remote_id(id: ice::RemoteId) -> String {
 
 fn pair_id(id: ice::PairId) -> String {
     format!("P{}", id.0)
-}
-
-const fn ice_state(state: ice::State) -> &'static str {
-    match state {
-        ice::State::New => "new",
-        ice::State::Checking => "checking",
-        ice::State::Connected => "connected",
-        ice::State::Completed => "completed",
-        ice::State::Disconnected => "disconnected",
-        ice::State::Failed => "failed",
-        ice::State::Closed => "closed",
-    }
-}
-
-const fn dtls_state(state: DtlsState) -> &'static str {
-    match state {
-        DtlsState::New => "new",
-        DtlsState::Connecting => "connecting",
-        DtlsState::Connected => "connected",
-        DtlsState::Closed => "closed",
-        DtlsState::Failed => "failed",
-    }
 }
 
 const fn pair_state(state: PairState) -> &'static str {
