@@ -249,7 +249,7 @@ impl Preferences {
 
 /// The address as candidates have it: without the scope and flow that only this machine knows. A
 /// socket that is bound to a link-local address has its scope by itself.
-pub(super) fn canonical(addr: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(addr.ip(), addr.port())
 }
 

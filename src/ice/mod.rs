@@ -58,6 +58,7 @@ mod state;
 pub mod stream;
 
 pub use agent::{Agent, Arrival};
+pub(crate) use candidate::canonical;
 pub use candidate::{COMPONENT, Candidate, Kind, PathId, TcpType, Transport, priority};
 pub use consent::EXPIRY as CONSENT_EXPIRY;
 pub use credentials::Credentials;

@@ -6,10 +6,10 @@
 
 use std::net::SocketAddr;
 
-use crate::ice::PathId;
+use crate::ice::{PathId, canonical};
 use crate::time::Instant;
 
-/// A socket of ours and an address of theirs.
+/// A socket of ours and an address of theirs, as candidates have it.
 pub(super) type Way = (PathId, SocketAddr);
 
 /// Counters by way.
@@ -52,8 +52,8 @@ impl Traffic {
     }
 
     /// A datagram leaves.
-    pub(super) fn sent(&mut self, now: Instant, (path, to): Way, bytes: usize) {
-        for counted in [Some(&mut self.all), on(&mut self.ways, Some((path, canonical(to))))] {
+    pub(super) fn sent(&mut self, now: Instant, way: Way, bytes: usize) {
+        for counted in [Some(&mut self.all), on(&mut self.ways, Some(way))] {
             let Some(counted) = counted else { continue };
             counted.packets_sent += 1;
             counted.bytes_sent += bytes as u64;
@@ -80,17 +80,12 @@ fn on(ways: &mut Vec<(Way, Counted)>, way: Option<Way>) -> Option<&mut Counted> 
     ways.iter_mut().find(|(known, _)| *known == way).map(|(_, counted)| counted)
 }
 
-/// An IPv4 address may come in the dress of IPv6.
-fn canonical(addr: SocketAddr) -> SocketAddr {
-    SocketAddr::new(addr.ip().to_canonical(), addr.port())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn way(port: u16) -> Way {
-        (PathId(0), ([192, 0, 2, 1], port).into())
+        (PathId(0), ([0xfe80, 0, 0, 0, 0, 0, 0, 1], port).into())
     }
 
     #[test]
@@ -98,7 +93,7 @@ mod tests {
         let mut traffic = Traffic::default();
         traffic.sent(Instant::from_millis(1), way(1), 100);
         traffic.sent(Instant::from_millis(2), way(2), 50);
-        traffic.arrives((PathId(0), "[::ffff:192.0.2.1]:2".parse().unwrap()));
+        traffic.arrives((PathId(0), "[fe80::1%3]:2".parse().unwrap()));
         traffic.received(Instant::from_millis(3), 7);
         let second = Counted {
             packets_sent: 1,
