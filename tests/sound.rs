@@ -92,8 +92,8 @@ impl Loop {
         let bell = Arc::new(Bell::default());
         Self {
             start: Clock::now(),
-            capture: Capture::open_at(rate, Choice::Default, Channels::Mono, &bell).unwrap(),
-            playback: Playback::open_at(rate, Choice::Default, Channels::Mono, &bell).unwrap(),
+            capture: Capture::open(Choice::Default, Channels::Mono, rate, &bell).unwrap(),
+            playback: Playback::open(Choice::Default, Channels::Mono, rate, &bell).unwrap(),
             bell,
             source,
             heard: Vec::new(),
@@ -279,7 +279,7 @@ fn an_unknown_device_is_answered_with_the_list() {
     let Some(folder) = inside("an_unknown_device_is_answered_with_the_list") else { return };
     let _server = SoundServer::start_in(&folder, 48_000);
     let named = Choice::Named("No Such Headset".to_owned());
-    match Capture::open(named, Channels::Mono, &Arc::default()) {
+    match Capture::open(named, Channels::Mono, 48_000, &Arc::default()) {
         Err(OpenError::Unknown { name, known }) => {
             assert_eq!(name, "No Such Headset");
             assert!(known.contains(&"pulse".to_owned()), "{known:?}");
@@ -291,8 +291,13 @@ fn an_unknown_device_is_answered_with_the_list() {
     assert_eq!(default.name, "default");
     assert!(default.formats.iter().any(|format| format.format == "f32"), "{default:?}");
     assert!(
-        Playback::open(Choice::Named("pulse".to_owned()), Channels::Stereo, &Arc::default())
-            .is_ok()
+        Playback::open(
+            Choice::Named("pulse".to_owned()),
+            Channels::Stereo,
+            48_000,
+            &Arc::default()
+        )
+        .is_ok()
     );
 }
 
@@ -301,8 +306,8 @@ fn a_machine_without_sound_says_so_and_nothing_else() {
     let Some(_folder) = inside("a_machine_without_sound_says_so_and_nothing_else") else { return };
     assert!(device::list().is_empty(), "{:?}", device::list());
     for opened in [
-        Capture::open(Choice::Default, Channels::Mono, &Arc::default()).err(),
-        Playback::open(Choice::Default, Channels::Mono, &Arc::default()).err(),
+        Capture::open(Choice::Default, Channels::Mono, 48_000, &Arc::default()).err(),
+        Playback::open(Choice::Default, Channels::Mono, 48_000, &Arc::default()).err(),
     ] {
         assert_eq!(opened, Some(OpenError::NoSound));
     }

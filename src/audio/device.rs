@@ -29,7 +29,7 @@ mod watch;
 use std::sync::Arc;
 
 use super::bell::Bell;
-use super::frame::{Channels, Frame, SAMPLE_RATE};
+use super::frame::{Channels, Frame};
 use super::ring::{CaptureRing, PlaybackRing};
 use crate::time::Instant;
 pub use choose::{DeviceInfo, Devices, FormatInfo, list};
@@ -113,20 +113,14 @@ pub struct Capture {
 impl Capture {
     /// Opens it and waits until it runs: up to a second, so not in the driver's loop.
     ///
-    /// # Errors
-    /// There is none, or it can't be opened.
-    pub fn open(choice: Choice, channels: Channels, bell: &Arc<Bell>) -> Result<Self, OpenError> {
-        Self::open_at(SAMPLE_RATE, choice, channels, bell)
-    }
-
-    /// Opens it at another rate than 48 kHz, if it can do that one: for cards that lie about theirs.
+    /// `rate` is best [`SAMPLE_RATE`](super::SAMPLE_RATE); another one is for cards that lie about theirs.
     ///
     /// # Errors
     /// There is none, or it can't be opened.
-    pub fn open_at(
-        rate: u32,
+    pub fn open(
         choice: Choice,
         channels: Channels,
+        rate: u32,
         bell: &Arc<Bell>,
     ) -> Result<Self, OpenError> {
         Ok(Self {
@@ -178,20 +172,14 @@ pub struct Playback {
 impl Playback {
     /// Opens it and waits until it runs: up to a second, so not in the driver's loop.
     ///
-    /// # Errors
-    /// There is none, or it can't be opened.
-    pub fn open(choice: Choice, channels: Channels, bell: &Arc<Bell>) -> Result<Self, OpenError> {
-        Self::open_at(SAMPLE_RATE, choice, channels, bell)
-    }
-
-    /// Opens it at another rate than 48 kHz, if it can do that one: for cards that lie about theirs.
+    /// `rate` is best [`SAMPLE_RATE`](super::SAMPLE_RATE); another one is for cards that lie about theirs.
     ///
     /// # Errors
     /// There is none, or it can't be opened.
-    pub fn open_at(
-        rate: u32,
+    pub fn open(
         choice: Choice,
         channels: Channels,
+        rate: u32,
         bell: &Arc<Bell>,
     ) -> Result<Self, OpenError> {
         Ok(Self {

@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use crate::audio::bell::{self, Bell};
-use crate::audio::{Channels, Frame, sink, source};
+use crate::audio::{Channels, Frame, SAMPLE_RATE, sink, source};
 use crate::time::Instant;
 
 #[cfg(not(feature = "device"))]
@@ -44,7 +44,7 @@ struct Slot<D> {
     told: Told,
 }
 
-type Open<D> = fn(Choice, Channels, &Arc<Bell>) -> Result<D, OpenError>;
+type Open<D> = fn(Choice, Channels, u32, &Arc<Bell>) -> Result<D, OpenError>;
 
 enum State<D> {
     Closed,
@@ -198,7 +198,7 @@ impl<D: Send + 'static> Slot<D> {
         let bell = self.bell.clone();
         let thread = std::thread::Builder::new().name("open a sound device".to_owned());
         // Without a thread the receiver finds nobody there, which counts as a failure.
-        let _thread = thread.spawn(move || opened.send(open(choice, channels, &bell)));
+        let _thread = thread.spawn(move || opened.send(open(choice, channels, SAMPLE_RATE, &bell)));
         receiver
     }
 

@@ -63,6 +63,7 @@ impl Capture {
     pub(in crate::net::sound) fn open(
         choice: Choice,
         _: Channels,
+        _: u32,
         _: &Arc<Bell>,
     ) -> Result<Self, OpenError> {
         Err(OpenError(choice))
@@ -82,6 +83,7 @@ impl Playback {
     pub(in crate::net::sound) fn open(
         choice: Choice,
         _: Channels,
+        _: u32,
         _: &Arc<Bell>,
     ) -> Result<Self, OpenError> {
         Err(OpenError(choice))
