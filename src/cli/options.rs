@@ -294,9 +294,20 @@ mod tests {
         assert_eq!(driver.impair.map(|impair| impair.loss), Some(0.1));
     }
 
+    /// Each line is wrong usage, and the message shows the part that is wrong.
+    #[track_caller]
+    pub(super) fn assert_refused(lines: &[(&str, &str)]) {
+        for (line, shown) in lines {
+            let words = std::iter::once("halloo").chain(line.split_whitespace());
+            let Err(error) = Cli::try_parse_from(words) else { panic!("{line} was taken") };
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(shown), "{line}: {error}");
+        }
+    }
+
     #[test]
     fn wrong_values_are_refused_with_the_part_shown() {
-        for (line, shown) in [
+        assert_refused(&[
             ("call", "TARGET"),
             ("call ftp://a.example", "ftp"),
             ("call a --pin 12:34", "12:34"),
@@ -315,11 +326,6 @@ mod tests {
             ("listen --max-calls 0", "0"),
             ("listen --tls-cert a.pem", "--tls-key"),
             ("sing", "sing"),
-        ] {
-            let words = std::iter::once("halloo").chain(line.split_whitespace());
-            let Err(error) = Cli::try_parse_from(words) else { panic!("{line} was taken") };
-            assert_eq!(error.exit_code(), 2, "{line}");
-            assert!(error.to_string().contains(shown), "{line}: {error}");
-        }
+        ]);
     }
 }
