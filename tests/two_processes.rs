@@ -12,6 +12,7 @@ mod common {
     pub mod stall;
 }
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -122,6 +123,72 @@ fn two_computers_on_a_cable_hear_each_other() {
             assert!(candidate.contains(&format!(" {address} ")), "{side}: {candidate}");
         }
         pair.hear_each_other()
+    });
+}
+
+/// What five callers send, Hz.
+const FIVE: [u32; 5] = [500, 600, 700, 800, 900];
+
+/// The last two seconds of a recording that grows: nine tenths of them are this tone, at its level.
+fn ends_with_tone(path: &Path, hz: u32) -> Result<(), String> {
+    let heard = Recording::read(path).last(2.0);
+    let level = heard.level();
+    let tenth = |n: u32| heard.between(f64::from(n) / 10.0, f64::from(n + 1) / 10.0);
+    let pure = (0..20).filter(|n| tenth(*n).purity(hz.into()) > 0.99).count();
+    let right = pure >= 18 && (level - TONE_LEVEL).abs() < 1.0;
+    let wrong = || {
+        let (pitch, seconds) = (heard.pitch(), heard.seconds());
+        format!("{}: {pitch:?} Hz, {level} dBFS, {pure} of 20 pure, {seconds} s", path.display())
+    };
+    if right { Ok(()) } else { Err(wrong()) }
+}
+
+/// While five calls begin, a machine of two processors has no time to spare, and that may be heard. All of them
+/// come about all the same, and are heard when that is over.
+#[test]
+fn five_calls_of_the_same_moment_come_about_and_are_heard() {
+    let _quiet = quiet();
+    stall::undisturbed(|| {
+        let each = recording("five-{call}");
+        let mut listener = Halloo::listen(None, LISTENER, &each, &[]);
+        let url = listener.url();
+        let mut callers = FIVE.map(|hz| {
+            let heard = recording(&format!("five-{hz}"));
+            let [input, output] = [format!("tone:{hz}"), format!("file:{}", heard.display())];
+            let arguments = ["call", &url, "--input", &input, "--output", &output];
+            (hz, heard, Halloo::start(None, &arguments))
+        });
+        let mut calls = BTreeSet::new();
+        listener.wait_for("connected", |event| {
+            calls.insert(event["call"].as_str().unwrap().to_owned());
+            calls.len() == FIVE.len()
+        });
+        for (_, _, caller) in &mut callers {
+            caller.wait_for("connected", |_| true);
+        }
+        // Four seconds in which nothing begins; the recordings of the last two are judged.
+        let mut so_far = listener.catch_up().len();
+        for _ in 0..4 * FIVE.len() {
+            so_far = listener.wait_for_next("stats", so_far).0 + 1;
+        }
+        let heard = callers.iter().try_for_each(|(_, path, _)| ends_with_tone(path, LISTENER));
+        // Which of its calls is whose, the listener does not know: each caller is one of them.
+        let path = |call: &String| PathBuf::from(each.to_str().unwrap().replace("{call}", call));
+        let mut voices = FIVE.to_vec();
+        let said = calls.iter().try_for_each(|call| {
+            let pitch = Recording::read(&path(call)).last(2.0).pitch().unwrap_or_default();
+            let near = |hz: &u32| (f64::from(*hz) - pitch).abs() < 20.0;
+            let voice = voices.iter().position(near);
+            let voice = voice.unwrap_or_else(|| panic!("{pitch} Hz is none of {voices:?}"));
+            ends_with_tone(&path(call), voices.remove(voice))
+        });
+        for (_, _, caller) in &mut callers {
+            caller.terminate();
+        }
+        for (_, _, caller) in &mut callers {
+            assert!(caller.wait(Duration::from_secs(3)).success());
+        }
+        heard.and(said)
     });
 }
 
