@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(unreachable_pub, clippy::print_stdout)]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -258,13 +258,11 @@ struct Talk {
 impl Talk {
     fn new(name: &str, listener: &Computer, caller: &Computer) -> Self {
         let (mut halloo, file) = listen(name, listener, &[]);
-        let microphone = Path::new(env!("CARGO_TARGET_TMPDIR")).join("microphone-laboratory.wav");
-        Recording::tone(THEIRS, 0.25, 60.0, 48_000).write(&microphone);
         // Only so may a page over plain http have the microphone.
         let secure = format!("--unsafely-treat-insecure-origin-as-secure={}", halloo.url());
         let browser = Browser::launch(&Options {
             namespace: Some(caller.place()),
-            microphone: Some(&microphone),
+            microphone: Some(THEIRS),
             arguments: vec![secure],
             ..Options::default()
         });

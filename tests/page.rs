@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 #![allow(clippy::panic, unreachable_pub)]
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -90,11 +89,9 @@ fn a_computer_that_moves_to_another_network_takes_its_call_along() {
         let mut halloo = Halloo::listen(Some(right), OURS, &file, &["--bind", &bind]);
         // Only so may a page over plain http have the microphone.
         let secure = format!("--unsafely-treat-insecure-origin-as-secure=http://{bind}");
-        let microphone = Path::new(env!("CARGO_TARGET_TMPDIR")).join("microphone-page.wav");
-        Recording::tone(THEIRS, 0.25, 60.0, 48_000).write(&microphone);
         let browser = Browser::launch(&Options {
             namespace: Some(left),
-            microphone: Some(&microphone),
+            microphone: Some(THEIRS),
             arguments: vec![secure],
             ..Options::default()
         });
@@ -111,11 +108,11 @@ fn a_computer_that_moves_to_another_network_takes_its_call_along() {
         left.ip(&["address", "delete", &old, "dev", &left.interface]);
         // Where deleting the first address deletes the others, too, it is put back.
         left.ip(&["address", "replace", &new, "dev", &left.interface]);
-        let moved = |event: &Value| {
+        let is_new = |event: &Value| {
             let remote = event["remote"].as_str().unwrap_or_default();
             remote.contains(new.trim_end_matches("/24"))
         };
-        let moved = halloo.wait_for("pair", moved)["t"].as_f64();
+        let moved = halloo.wait_for("pair", is_new)["t"].as_f64();
         is_in(&page, "connected");
         page_hears(&page)?;
         // The page is told how much was lost and sends copies from then on, for which halloo waits a frame

@@ -5,8 +5,8 @@
 //! `--remote-debugging-pipe` listens, to the standard input and output that Rust gave it. Messages are
 //! JSON, ended by a zero byte.
 //!
-//! The microphone is fake: a WAV file of the test's choice, played in a loop. Every browser has a
-//! profile of its own, removed on drop with the processes.
+//! The microphone is fake: a tone of the test's choice. Every browser has a profile of its own,
+//! removed on drop with the processes.
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::cast_possible_truncation)]
@@ -38,8 +38,8 @@ pub struct Browser {
 pub struct Options<'a> {
     /// Where it runs; the test's own network if `None`.
     pub namespace: Option<&'a Namespace>,
-    /// What its microphone hears; a beep if `None`.
-    pub microphone: Option<&'a Path>,
+    /// What its microphone hears, in hertz, with a quarter of full scale; a beep if `None`.
+    pub microphone: Option<f64>,
     /// Whether pages may use the microphone. Those that may not keep their addresses to themselves,
     /// too: their candidates are `.local` names.
     pub microphone_denied: bool,
@@ -79,8 +79,10 @@ impl Browser {
             command.arg("--use-fake-ui-for-media-stream");
         }
         command.arg(format!("--user-data-dir={}", profile.display()));
-        if let Some(microphone) = options.microphone {
-            let file = microphone.display();
+        if let Some(hz) = options.microphone {
+            let file = format!("{}.wav", profile.display());
+            // Longer than a test: Chromium stumbles where the file starts over, though whole periods fit in.
+            Recording::tone(hz, 0.25, 60.0, 48_000).write(Path::new(&file));
             command.arg(format!("--use-file-for-fake-audio-capture={file}"));
         }
         command.args(&options.arguments).arg("about:blank");
@@ -129,7 +131,9 @@ impl Drop for Browser {
         let _ = try_call(&self.wire, None, "Browser.close", json!({}));
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.profile);
-        let _ = std::fs::remove_file(format!("{}.log", self.profile.display()));
+        for ending in ["log", "wav"] {
+            let _ = std::fs::remove_file(format!("{}.{ending}", self.profile.display()));
+        }
     }
 }
 

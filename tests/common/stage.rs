@@ -103,12 +103,9 @@ impl Stage {
 
     /// The same with further arguments.
     pub fn browser_with(&self, arguments: &[&str]) -> Browser {
-        let microphone = Path::new(env!("CARGO_TARGET_TMPDIR")).join("microphone.wav");
-        // Longer than a test: Chromium stumbles where the file starts over, though whole periods fit in.
-        Recording::tone(THEIRS, 0.25, 60.0, 48_000).write(&microphone);
         Browser::launch(&Options {
             namespace: self.here(),
-            microphone: Some(&microphone),
+            microphone: Some(THEIRS),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             ..Options::default()
         })
