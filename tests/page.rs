@@ -14,6 +14,7 @@ mod common {
     pub mod listen;
     pub mod namespace;
     pub mod page;
+    pub mod script;
     pub mod skip;
     pub mod stage;
     pub mod stall;
@@ -23,6 +24,7 @@ use common::chromium::{Browser, Options, Page};
 use common::halloo::Halloo;
 use common::listen::Recording;
 use common::page::{NOWHERE, Talk, is_in, misheard, says, talk, wait};
+use common::script::{self, Script};
 use common::stage::{OURS, QUARTER, REMOTE, Stage, THEIRS, TONE, is_tone, on_stage, page_hears};
 use common::terminal::Terminal;
 
@@ -383,6 +385,76 @@ mod reasons {
         assert!(page.text("#hint").contains("take the call first"));
         terminal.press("n");
         fails(&page, "failed", &["halloo declined the call."]);
+    }
+
+    /// What the page says of a call that halloo refuses: why, and what to do.
+    fn refuses(page: &Page, reason: &str, advice: &str) {
+        page.click("#call");
+        fails(page, "failed", &[]);
+        assert_eq!(page.text("#reason"), format!("{reason}\n\n{advice}"));
+    }
+
+    /// 503 with Retry-After.
+    #[test]
+    fn a_halloo_that_has_its_calls_says_when_to_try_again() {
+        let Some(stage) = Stage::new() else { return };
+        let (mut halloo, _) = stage.listen(&["--max-calls", "1"]);
+        let browser = stage.browser();
+        let [first, second] = [(); 2].map(|()| browser.open(&halloo.url()));
+        first.click("#call");
+        is_in(&first, "connected");
+        refuses(
+            &second,
+            "halloo cannot take the call now. (no more than 1 at once are taken)",
+            "Try again in 10 seconds.",
+        );
+        first.click("#hang-up");
+        halloo.wait_for("ended", |_| true);
+        second.click("#call");
+        is_in(&second, "connected");
+        assert!(second.evaluate("document.querySelector('#reason').hidden").as_bool().unwrap());
+    }
+
+    /// 429 is no word of halloo's, but of what may stand in front of it.
+    #[test]
+    fn a_limit_in_front_of_halloo_says_when_to_try_again() {
+        let Some(stage) = Stage::new() else { return };
+        let (halloo, _) = stage.listen(&[]);
+        let mut python = stage.pair.left.command("python3");
+        python.arg(script::source("rate_limit.py")).arg(halloo.url());
+        let mut front = Script::start(python);
+        let url = front.wait_for("listening")["url"].as_str().unwrap().to_owned();
+        let browser = stage.browser();
+        let page = browser.open(&url);
+        refuses(&page, "halloo cannot take the call now.", "Try again in 2 minutes.");
+    }
+
+    /// 406: the browser has no codec that halloo may use.
+    #[test]
+    fn an_offer_without_a_codec_of_halloos_is_told_as_such() {
+        let Some(stage) = Stage::new() else { return };
+        let (halloo, _) = stage.listen(&["--codec", "pcmu"]);
+        let browser = stage.browser();
+        let only_opus = "
+            const real = RTCPeerConnection.prototype.addTrack;
+            RTCPeerConnection.prototype.addTrack = function (...track) {
+                const sender = real.apply(this, track);
+                const { codecs } = RTCRtpReceiver.getCapabilities('audio');
+                const opus = codecs.filter(({ mimeType }) => mimeType === 'audio/opus');
+                this.getTransceivers()[0].setCodecPreferences(opus);
+                return sender;
+            };";
+        let page = browser.open_after(&halloo.url(), only_opus);
+        refuses(
+            &page,
+            "halloo found no sound in the offer that it understands. (audio section 0 is of no use: \
+             it has no codec of ours)",
+            "Another browser may do.",
+        );
+        // Without that it has one.
+        let page = browser.open(&halloo.url());
+        page.click("#call");
+        is_in(&page, "connected");
     }
 
     /// RFC 7675 section 5.1: 30 seconds without a sign of life.
