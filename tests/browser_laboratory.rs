@@ -145,11 +145,11 @@ fn selected_by_halloo(halloo: &mut Halloo) -> [String; 2] {
 }
 
 /// What a page is given to use coturn with.
-fn by_coturn(coturn: &Coturn, policy: &str) -> Value {
+fn by_coturn(coturn: &Coturn, transport: &str, policy: &str) -> Value {
     json!({
         "iceServers": [
             { "urls": coturn.stun() },
-            { "urls": coturn.turn("udp"), "username": coturn::USER, "credential": coturn::PASSWORD },
+            { "urls": coturn.turn(transport), "username": coturn::USER, "credential": coturn::PASSWORD },
         ],
         "iceTransportPolicy": policy,
     })
@@ -165,17 +165,43 @@ fn a_page_that_uses_relays_only_is_heard_and_so_is_a_halloo_that_does() {
         let visitor = Visitor::new(&ben);
         let servers = ["--stun", &coturn.stun(), "--turn", &coturn.turn("udp")];
 
-        let relay = by_coturn(&coturn, "relay");
+        let relay = by_coturn(&coturn, "udp", "relay");
         let mut visit = visitor.calls("page by relay", &anna, &servers, &relay);
         visit.goes_by(RELAY, OUTSIDE);
         visit.both_hear()?;
         drop(visit);
 
         let more = [&servers[..], &["--ice-policy", "relay"]].concat();
-        let all = by_coturn(&coturn, "all");
+        let all = by_coturn(&coturn, "udp", "all");
         let mut visit = visitor.calls("halloo by relay", &anna, &more, &all);
         visit.goes_by(OUTSIDE, RELAY);
         visit.both_hear()
+    });
+}
+
+/// Where addresses of ours came from: both sides ask the same servers, and say so in the same words.
+#[test]
+fn both_name_the_servers_that_their_addresses_came_from() {
+    on_stage(|_| {
+        let internet = Internet::new().unwrap();
+        let coturn = Coturn::new(&internet);
+        let [anna, ben] =
+            [(); 2].map(|()| internet.computer().plugged_into(&internet.nat(Mapping::Symmetric)));
+        let visitor = Visitor::new(&ben);
+        for transport in ["udp", "tcp"] {
+            let servers = ["--stun", &coturn.stun(), "--turn", &coturn.turn(transport)];
+            let configuration = by_coturn(&coturn, transport, "all");
+            let visit = visitor.calls(transport, &anna, &servers, &configuration);
+            let relayed = json!([[coturn.turn(transport).replace('?', ":3478?"), transport]]);
+            let reflexive = json!([[format!("{}:3478", coturn.stun()), null]]);
+            for report in ["theirs()", "halloos()"] {
+                for (kind, named) in [("relay", &relayed), ("srflx", &reflexive)] {
+                    let told = visit.page.evaluate(&format!("servers({report}, '{kind}')"));
+                    assert_eq!(told, *named, "{kind} by {transport}, {report}");
+                }
+            }
+        }
+        Ok(())
     });
 }
 
