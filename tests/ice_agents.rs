@@ -638,3 +638,17 @@ fn while_sound_comes_a_lost_question_is_no_reason_for_a_restart() {
     let weather = Weather { loss: 0.4, ..Weather::BAD };
     assert_eq!(restarts_asked_for(weather, &[B], 0).0, 0);
 }
+
+/// A browser goes on sending by the old session for seconds, and not always by the pair that we send by.
+#[test]
+fn after_a_restart_media_may_come_by_every_way_that_worked_before() {
+    let mut world = World::pair(1, Weather::CLEAN, &[A], &[B, "203.0.113.2"]);
+    assert!(world.run_to_selection(5_000));
+    world.run(world.now + Duration::from_secs(5), |_| false);
+    world.tell(0, Input::Restart);
+    let (ufrag, pwd) = ("anew".to_owned(), "p".repeat(24));
+    world.tell(0, Input::RemoteCredentials(Credentials { ufrag, pwd }));
+    let accepts = |addr| world.nodes[0].agent.accepts(PathId(0), SocketAddr::new(ip(addr), 5000));
+    assert!(accepts(B) && accepts("203.0.113.2"));
+    assert!(!accepts("203.0.113.3"));
+}

@@ -30,12 +30,13 @@ mod response;
 mod restart;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::candidate::{Candidate, canonical};
+use super::candidate::{Candidate, PathId, canonical};
 use super::candidates::{Locals, Remotes};
 use super::check::Checks;
 use super::checklist::Checklist;
@@ -70,6 +71,8 @@ pub struct Agent {
     session: Session,
     /// The session before a restart.
     previous: Option<Session>,
+    /// Ways that work with its credentials: a browser goes on sending by them.
+    old_ways: Vec<(PathId, SocketAddr)>,
     /// What a restart put aside, until the other side is known to take part in it.
     before_restart: Option<Box<Before>>,
     /// Sessions begun after the first.
@@ -130,6 +133,7 @@ impl Agent {
             remote_is_lite: false,
             session,
             previous: None,
+            old_ways: Vec::new(),
             before_restart: None,
             restarts: 0,
             started: None,
@@ -231,7 +235,7 @@ impl Agent {
         self.next_datagram().unwrap_or(Output::Timeout(due))
     }
 
-    fn on_datagram(&mut self, path: super::PathId, from: std::net::SocketAddr, bytes: &[u8]) {
+    fn on_datagram(&mut self, path: PathId, from: SocketAddr, bytes: &[u8]) {
         use crate::stun::{Class, IntegrityError, Message, Method};
         if self.locals.base_of(path, from.ip()).is_none() {
             self.dropped.unknown_path += 1;

@@ -119,12 +119,14 @@ impl Agent {
     }
 
     /// Whether packets that come from there may be the other side's: from an address that a genuine
-    /// check came from, or that they announced. What comes from elsewhere is not worth decrypting.
+    /// check came from, or that they announced, or that worked in the session before. What comes from
+    /// elsewhere is not worth decrypting.
     #[must_use]
     pub fn accepts(&self, path: PathId, from: SocketAddr) -> bool {
         let from = canonical(from);
         self.send_pair() == Some((path, from))
-            || (self.state.is_alive() && self.is_known(path, from))
+            || (self.state.is_alive()
+                && (self.is_known(path, from) || self.old_ways.contains(&(path, from))))
     }
 
     fn is_known(&self, path: PathId, from: SocketAddr) -> bool {

@@ -91,6 +91,8 @@ impl Agent {
             let nominates =
                 message.use_candidate().then(|| Nomination::numbered(message.nomination()));
             self.on_genuine(sender, Checked { path, from, priority, nominates });
+        } else {
+            self.remember_way(path, from);
         }
     }
 

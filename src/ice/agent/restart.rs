@@ -27,6 +27,9 @@ use super::rescue::Rescue;
 use super::{Agent, Candidate, Gathering};
 use crate::time::Instant;
 
+/// Ways of the session before that are remembered.
+const MAX_OLD_WAYS: usize = 16;
+
 /// All that belongs to one session, except where media goes.
 #[derive(Debug)]
 pub(super) struct Before {
@@ -87,7 +90,10 @@ impl Agent {
         let carries = self.consent.as_ref().map(|consent| consent.route.session);
         if carries.is_none_or(|carries| carries == last.number) {
             self.previous = Some(last.clone());
+            self.old_ways.clear();
         }
+        let works: Vec<_> = self.list.valid().map(|(pair, _)| (pair.path, pair.to)).collect();
+        works.into_iter().for_each(|(path, to)| self.remember_way(path, to));
         let before = Before {
             session: last,
             previous,
@@ -119,6 +125,13 @@ impl Agent {
         self.told_gathered_at = self.now;
         self.signal(Signal::Restarted);
         before
+    }
+
+    /// A way of the session before: media that comes by it is the other side's.
+    pub(super) fn remember_way(&mut self, path: PathId, to: SocketAddr) {
+        if self.old_ways.len() < MAX_OLD_WAYS && !self.old_ways.contains(&(path, to)) {
+            self.old_ways.push((path, to));
+        }
     }
 
     /// The old session goes on. Sockets that came since then stay; nobody was told of them.
