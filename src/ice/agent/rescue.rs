@@ -2,7 +2,8 @@
 //!
 //! Who moves: each side moves its own sending as soon as it knows better, since packets that arrive by
 //! another way are taken all the same. What both sides then agree on is the controlling side's to say:
-//! by renomination where that was agreed, else by a restart, which the layer above is asked for. The
+//! by renomination where that was agreed. Else either side asks the layer above for a restart: the controlling
+//! one may not choose twice in a session, and a browser goes on sending by the dead pair for three seconds. The
 //! controlled side follows the pair that answers its checks until a nomination comes.
 //!
 //! The machines behind it: `standby.rs` (when pairs are probed), `doubt.rs` (when one is left). Read next:
@@ -198,7 +199,11 @@ impl Agent {
         self.rescue.moved = Some(self.now);
         self.rescue.settled_until = self.now + SETTLED;
         self.use_pair(other);
-        if self.role == Role::Controlling && !self.renominate() {
+        let follows = match self.role {
+            Role::Controlling => self.renominate(),
+            Role::Controlled => self.renomination,
+        };
+        if !follows {
             self.events.push_back(Event::RestartNeeded);
         }
     }
