@@ -1,7 +1,7 @@
 //! Sound made a little shorter or longer, so that what follows is heard sooner or later.
 //!
 //! The jitter buffer wishes it when its delay should change. A vowel, a tone, a hum repeat themselves every
-//! few milliseconds, and nobody counts how often: one cycle may be left out, or be played twice. [`stretch`]
+//! few milliseconds, and nobody counts how often: one cycle may be left out, or be played twice. `stretch`
 //! looks for the *lag* after which the sound resembles itself most, and goes from one place to the other
 //! by a cross-fade:
 //!
