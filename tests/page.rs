@@ -117,8 +117,8 @@ fn a_computer_that_moves_to_another_network_takes_its_call_along() {
         let moved = halloo.wait_for("pair", is_new)["t"].as_f64();
         is_in(&page, "connected");
         page_hears(&page)?;
-        // The page is told how much was lost and sends copies from then on, for which halloo waits a frame
-        // longer, once: that is heard, and over after these seconds.
+        // The page is told how much was lost and sends copies from then on. That halloo waits a frame longer for
+        // them isn't heard, but that Opus goes over to another way of coding: these seconds it may take.
         let (mut before, mut whole) = (u64::MAX, 0);
         halloo.wait_for("stats", |event| {
             let received = event["packets_received"].as_u64().unwrap();
