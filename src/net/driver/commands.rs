@@ -19,7 +19,7 @@ use crate::time::Instant;
 const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Driver {
-    /// Does it, and answers; whoever asked may be gone, and that is theirs to know.
+    /// Does it, and answers. Whoever asked may be gone, which matters only where they asked for a call.
     pub(super) fn carry_out(&mut self, command: Command) {
         let now = self.world.now();
         match command {
@@ -308,5 +308,37 @@ pub(super) fn refusal(error: NegotiateError) -> Refusal {
             Refusal::NotAcceptable { detail }
         }
         _ => Refusal::WrongState { detail },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::{Channels, sink, source};
+    use crate::net::driver::{Options, start};
+    use crate::net::sound::Sound;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn a_new_call_that_nobody_waits_for_ends_at_once() {
+        let driver = |max_calls| {
+            let sound = Sound::open(source::Spec::Silence, sink::Spec::Null, Channels::Mono);
+            start(Options { max_calls, ..Options::default() }, sound.unwrap()).unwrap()
+        };
+        let (driver, other) = (driver(1), driver(1));
+        let here = Caller::at(([127, 0, 0, 1], 0).into());
+        let (_, offer) = other.make_offer(here).await.unwrap();
+        let commands: [fn(Description, Caller, Answer<_>) -> Command; 2] = [
+            |_, caller, answer| Command::MakeOffer(caller, Bell::Silent, answer),
+            |offer, caller, answer| Command::AcceptOffer(Box::new(offer), caller, answer),
+        ];
+        for (before, command) in commands.into_iter().enumerate() {
+            let (answer, _) = oneshot::channel();
+            driver.commands.send(command(offer.clone(), here, answer)).unwrap();
+            let calls = driver.calls().await;
+            assert_eq!(calls.len(), before + 1);
+            assert!(calls.iter().all(|call| call.state == CallState::Ended), "{calls:?}");
+        }
+        driver.make_offer(here).await.expect("room for one");
     }
 }
