@@ -652,3 +652,34 @@ fn after_a_restart_media_may_come_by_every_way_that_worked_before() {
     assert!(accepts(B) && accepts("203.0.113.2"));
     assert!(!accepts("203.0.113.3"));
 }
+
+/// A browser that has pairs of both sessions leaves the dead one of the old for one that is as good, but for a
+/// worse one only when it has heard nothing for seconds.
+#[test]
+fn after_a_restart_the_socket_that_works_ranks_first_and_one_in_doubt_last() {
+    let ranks = |world: &World| {
+        let candidates = world.nodes[0].local_candidates();
+        candidates.iter().map(|it| (it.addr.ip(), it.priority >> 8)).collect::<Vec<_>>()
+    };
+    let [best, second] = [0x7e_ffff, 0x7e_fffd];
+    let other = "192.0.2.9";
+    let mut world = World::pair(1, Weather::CLEAN, &[A, other], &[B]);
+    assert!(world.run_to_selection(5_000));
+    world.run(world.now + Duration::from_secs(5), |_| false);
+    assert_eq!(ranks(&world), [(ip(A), best), (ip(other), second)]);
+
+    world.tell(0, Input::Restart);
+    assert_eq!(ranks(&world), [(ip(A), best), (ip(other), second)], "all is well");
+    world.tell(0, Input::Rollback);
+
+    world.cut = true;
+    world.tell(0, Input::MediaStopped);
+    world.tell(0, Input::Restart);
+    assert_eq!(ranks(&world), [(ip(other), best), (ip(A), second)], "in doubt");
+    world.tell(0, Input::Rollback);
+    assert_eq!(ranks(&world), [(ip(A), best), (ip(other), second)], "as if nothing had been");
+
+    world.tell(0, Input::PathGone(PathId(0)));
+    world.tell(0, Input::Restart);
+    assert_eq!(ranks(&world), [(ip(other), best)], "gone");
+}

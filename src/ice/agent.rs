@@ -37,13 +37,14 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::candidate::{Candidate, PathId, canonical};
-use super::candidates::{Locals, Remotes};
+use super::candidates::Remotes;
 use super::check::Checks;
 use super::checklist::Checklist;
 use super::consent::Consent;
 use super::credentials::Credentials;
 use super::gather::Gatherer;
 use super::interface::{Config, Dropped, Event, Input, Output, Policy, Role};
+use super::locals::Locals;
 use super::message::Outgoing;
 use super::pair::{LocalId, PairId};
 use super::session::Session;

@@ -47,6 +47,7 @@ mod credentials;
 mod doubt;
 mod gather;
 mod interface;
+mod locals;
 mod message;
 mod nominate;
 mod pair;

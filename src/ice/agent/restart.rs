@@ -39,8 +39,8 @@ pub(super) struct Before {
     started: Option<Instant>,
     gathering: Gathering,
     told_gathered: bool,
-    /// Those of ours that the other side saw.
-    reflexive: Vec<(LocalId, Local)>,
+    /// Ours, as they were ranked.
+    locals: Vec<(LocalId, Local)>,
     remotes: Remotes,
     remote_done: bool,
     names: Vec<(String, Candidate)>,
@@ -66,7 +66,7 @@ impl Before {
 
     /// A socket is no more.
     pub(super) fn forget_path(&mut self, path: PathId) {
-        self.reflexive.retain(|(_, local)| local.path != path);
+        self.locals.retain(|(_, local)| local.path != path);
     }
 }
 
@@ -94,6 +94,7 @@ impl Agent {
         }
         let works: Vec<_> = self.list.valid().map(|(pair, _)| (pair.path, pair.to)).collect();
         works.into_iter().for_each(|(path, to)| self.remember_way(path, to));
+        let locals = self.rank_locals();
         let before = Before {
             session: last,
             previous,
@@ -101,7 +102,7 @@ impl Agent {
             started: self.started.take(),
             gathering: self.gathering,
             told_gathered: self.told_gathered,
-            reflexive: self.locals.restart(),
+            locals,
             remotes: self.remotes.restart(),
             remote_done: std::mem::replace(&mut self.remote_done, false),
             names: std::mem::take(&mut self.names),
@@ -127,6 +128,19 @@ impl Agent {
         before
     }
 
+    /// The socket that works is the best one of the new session, and one in doubt the last. A browser that has
+    /// to choose between pairs of both sessions leaves the old one for one that is as good, but for a worse
+    /// one only after seconds.
+    fn rank_locals(&mut self) -> Vec<(LocalId, Local)> {
+        let in_use = self.consent.as_ref().map(|consent| consent.route.path);
+        let is_in_doubt = self.rescue.doubts();
+        self.locals.restart(|path| match (Some(path) == in_use, is_in_doubt) {
+            (true, false) => 0,
+            (false, _) => 1,
+            (true, true) => 2,
+        })
+    }
+
     /// A way of the session before: media that comes by it is the other side's.
     pub(super) fn remember_way(&mut self, path: PathId, to: SocketAddr) {
         if self.old_ways.len() < MAX_OLD_WAYS && !self.old_ways.contains(&(path, to)) {
@@ -142,7 +156,7 @@ impl Agent {
         self.started = before.started;
         self.gathering = before.gathering;
         self.told_gathered = before.told_gathered;
-        self.locals.put_back(before.reflexive);
+        self.locals.put_back(before.locals);
         self.remotes = before.remotes;
         self.remote_done = before.remote_done;
         self.names = before.names;
