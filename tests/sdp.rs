@@ -220,9 +220,18 @@ fn a_second_audio_section_is_refused_and_a_dead_first_one_skipped() {
 fn a_bundle_only_section_lives_on_the_transport_of_its_bundle() {
     // rfc8843-7.2-1
     let mut offer: Description = reordered([2, 0, 1]).parse().unwrap();
-    let audio = &mut offer.media[1];
-    audio.port = 0;
-    audio.attributes.retain(|line| {
+    offer.media[1].port = 0;
+    let stopped = offer.to_string();
+    assert_eq!(refused(&stopped), Obstacle::PortZero, "port 0 alone is a refusal");
+    offer.media[1].attributes.push(Attribute::BundleOnly);
+    // Firefox repeats in it what holds for all (it is the same there); Chromium leaves it out.
+    for line in &mut offer.media[1].attributes {
+        if let Attribute::IceUfrag(ufrag) = line {
+            *ufrag = "mine".into();
+        }
+    }
+    lives_on_its_bundle(&offer);
+    offer.media[1].attributes.retain(|line| {
         !matches!(
             line,
             Attribute::IceUfrag(_)
@@ -233,9 +242,10 @@ fn a_bundle_only_section_lives_on_the_transport_of_its_bundle() {
                 | Attribute::RtcpMux
         )
     });
-    let stopped = offer.to_string();
-    assert_eq!(refused(&stopped), Obstacle::PortZero, "port 0 alone is a refusal");
-    offer.media[1].attributes.push(Attribute::BundleOnly);
+    lives_on_its_bundle(&offer);
+}
+
+fn lives_on_its_bundle(offer: &Description) {
     let (agreed, answer) = answered(&offer.to_string(), &Capabilities::default());
     assert_eq!((agreed.section, agreed.remote.ice_ufrag.as_str()), (1, "fDyb"));
     assert_eq!(answer.media[1].port, 40000);
@@ -473,6 +483,28 @@ fn feedback_and_extensions_are_agreed_on_only_if_we_do_them() {
     assert_eq!(agreed.extensions.transport_cc, Some(3));
     assert!(has(&answer, 0, "rtcp-fb:111 transport-cc"));
     assert!(!has(&answer, 0, "rtcp-fb:0 transport-cc"), "not offered for PCMU");
+}
+
+#[test]
+fn an_extension_may_have_parameters_and_has_its_number_for_itself() {
+    let level = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+    let offer = chromium().replace(level, &format!("{level} vad=on"));
+    let (_, answer) = answered(&offer, &Capabilities::default());
+    assert!(lines(&answer, Some(0)).contains(&format!("extmap:1 {level}")), "{answer}");
+
+    let offer = chromium().replace("extmap:4 ", "extmap:1 ");
+    let (_, answer) = answered(&offer, &Capabilities::default());
+    let numbers = lines(&answer, Some(0)).into_iter().filter(|line| line.starts_with("extmap:1 "));
+    assert_eq!(numbers.count(), 1, "{answer}");
+}
+
+#[test]
+fn what_would_look_like_rtcp_is_no_payload_type() {
+    // rfc5761-4-1
+    let offer = chromium().replace(" 111 ", " 72 ").replace(":111 ", ":72 ");
+    let (agreed, _) = answered(&offer, &Capabilities::default());
+    assert!(agreed.codecs.iter().all(|codec| codec.codec != Codec::Opus), "{agreed:?}");
+    assert!(!agreed.codecs.is_empty());
 }
 
 #[test]

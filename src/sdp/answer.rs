@@ -187,7 +187,8 @@ fn check_bundle_policy(
 
 /// The section whose ICE and DTLS attributes count for `section`.
 fn transport_of<'a>(description: &'a Description, section: Section<'a>) -> Section<'a> {
-    if section.media.port != 0 && section.ice_ufrag().is_some() || section.has_own_ice() {
+    // What a section without a port says of ICE, as Firefox writes it into all, is not its own.
+    if section.media.port != 0 && section.ice_ufrag().is_some() {
         return section;
     }
     let bundle = description.bundle_of(section.mid());
@@ -210,7 +211,7 @@ fn common_codecs(
     capabilities: &Capabilities,
 ) -> Vec<AgreedCodec> {
     let mut common: Vec<AgreedCodec> = Vec::new();
-    for send_payload_type in theirs.payload_types() {
+    for send_payload_type in theirs.payload_types().filter(is_usable) {
         let Some(codec) = theirs.codec(send_payload_type) else { continue };
         let known = common.iter().any(|agreed| agreed.codec == codec);
         let Some(receive_payload_type) =
@@ -235,6 +236,11 @@ fn common_codecs(
     common
 }
 
+/// With the marker bit of RTP these would look like RTCP (RFC 5761 section 4).
+fn is_usable(payload_type: &u8) -> bool {
+    !matches!(payload_type, 64..=95)
+}
+
 /// Those of the clock rates in use.
 fn telephone_events(
     ours: Section<'_>,
@@ -257,20 +263,24 @@ fn telephone_events(
             clock_rate: rate,
         })
     };
-    theirs.payload_types().filter_map(event).collect()
+    theirs.payload_types().filter(is_usable).filter_map(event).collect()
 }
 
-/// Extensions of both under one number; 15 and above don't fit the one-byte form that we write.
+/// Extensions of both under one number, which no other has; 15 and above don't fit the one-byte form that we
+/// write.
 fn extensions(ours: Section<'_>, theirs: Section<'_>, capabilities: &Capabilities) -> ExtensionIds {
     let mut ids = ExtensionIds::default();
+    let mut taken = Vec::new();
     for extension in capabilities.extensions.iter().copied() {
         let number = |section: Section<'_>| {
-            let map = section.ext_maps().find(|map| map.uri == extension.uri())?;
+            let map = section.ext_maps().find(|map| map.is(extension))?;
             let both_ways = matches!(map.direction, None | Some(Direction::SendRecv));
             u8::try_from(map.id).ok().filter(|id| *id <= 14 && both_ways)
         };
-        if let Some(id) = number(theirs).filter(|id| number(ours) == Some(*id)) {
+        let common = number(theirs).filter(|id| number(ours) == Some(*id) && !taken.contains(id));
+        if let Some(id) = common {
             ids.set(extension, id);
+            taken.push(id);
         }
     }
     ids

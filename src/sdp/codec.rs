@@ -12,6 +12,7 @@
 
 use std::fmt;
 
+use super::agreement::HeaderExtension;
 use super::lex::Reason;
 
 /// A codec of ours.
@@ -169,6 +170,11 @@ impl ExtMap {
         };
         let id = digits(id).filter(|id| *id > 0).ok_or(rule)?;
         Ok(Self { id, direction, uri: uri.to_owned() })
+    }
+
+    /// Whether it is about this extension, whatever its parameters (such as RFC 6464's `vad=on`).
+    pub(super) fn is(&self, extension: HeaderExtension) -> bool {
+        self.uri.split(' ').next() == Some(extension.uri())
     }
 }
 

@@ -105,9 +105,6 @@ impl FromStr for Fragment {
     type Err = SdpError;
 
     fn from_str(text: &str) -> Result<Self, SdpError> {
-        // Unlike a description, a fragment is often put together by a script that ends without a line
-        // end; nothing is lost by adding it.
-        let text = &format!("{text}\n");
         let mut fragment = Self { attributes: Vec::new(), media: Vec::new() };
         let mut lines = Lines::new(text)?;
         for line in lines.by_ref() {
@@ -181,7 +178,7 @@ mod tests {
     fn a_fragment_says_what_it_lacks() {
         // rfc9725-4.3.1-1
         let error = |text: &str| text.parse::<Fragment>().unwrap_err().to_string();
-        assert!(error("a=mid:0\n").starts_with("line 3, column 1: a fragment needs ice-ufrag"));
+        assert!(error("a=mid:0\n").starts_with("line 2, column 1: a fragment needs ice-ufrag"));
         let early = "a=candidate:1 1 udp 1 192.0.2.10 1 typ host\n";
         assert_eq!(error(early), "line 1, column 1: a candidate belongs to a section");
         assert_eq!(error("v=0\n"), "line 1, column 1: `v=` is no line of SDP here");

@@ -114,7 +114,7 @@ fn format(capabilities: &Capabilities, map: RtpMap) -> Format {
 fn extension_ids(capabilities: &Capabilities, before: Option<Section<'_>>) -> ExtensionIds {
     let known = |extension: HeaderExtension| {
         let section = before?;
-        let map = section.ext_maps().find(|map| map.uri == extension.uri())?;
+        let map = section.ext_maps().find(|map| map.is(extension))?;
         u8::try_from(map.id).ok()
     };
     let mut used: Vec<u8> = capabilities.extensions.iter().copied().filter_map(known).collect();

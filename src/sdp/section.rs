@@ -89,11 +89,6 @@ impl<'a> Section<'a> {
         find!(self, Attribute::IcePwd(pwd) => pwd.as_str())
     }
 
-    /// Whether the section itself, not the session, has a ufrag.
-    pub fn has_own_ice(&self) -> bool {
-        own!(self, Attribute::IceUfrag(_) => ()).next().is_some()
-    }
-
     /// `a=ice-options`, here and of the session.
     pub fn ice_options(&self) -> impl Iterator<Item = &'a str> {
         let lines = self.media.attributes.iter().chain(self.session);
