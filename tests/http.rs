@@ -360,6 +360,7 @@ fn a_foreign_page_is_refused_and_no_call_is_made() {
         &[("Origin", &local_origin)], // another origin than the one by which we are asked
         &[("Origin", &evil_origin), ("Host", &evil)], // DNS rebinding
         &[("Origin", &own), ("Host", &evil)],
+        &[("Origin", &own), ("Origin", "http://evil.example")],
     ];
     for headers in refused {
         let with = |more: (&'static str, &'static str)| {

@@ -85,9 +85,11 @@ fn bearing(request: &Request<Incoming>, policy: &Policy) -> Bearing {
     token.borne_by(headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes))
 }
 
-/// A header as text; one that is no text is as good as `""`, which matches nothing.
+/// A header as text; one that is no text, or comes twice, is as good as `""`, which matches nothing.
 fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?.to_str().unwrap_or_default();
+    Some(if values.next().is_none() { first } else { "" })
 }
 
 /// No call in the clear: not even looked at.

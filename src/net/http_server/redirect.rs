@@ -16,7 +16,9 @@ pub(super) fn to_https(host: Option<&str>, url: &Uri, port: u16) -> Result<Respo
     let asked = asked.ok_or_else(|| {
         Problem::new(400, "This port wants https").detail("a Host header would tell which URL")
     })?;
-    let path = url.path_and_query().map_or("/", |path| path.as_str());
+    let path = url.path_and_query().map(|path| path.as_str());
+    // `OPTIONS *` asks about the server as a whole.
+    let path = path.filter(|path| path.starts_with('/')).unwrap_or("/");
     // Without a port it came to 80, where https is not; this is the port where it is.
     let to = match asked.port_u16().unwrap_or(port) {
         443 => asked.host().to_owned(),
@@ -38,6 +40,7 @@ mod tests {
             ("quiet.local:8443", "/whip?a=b", "https://quiet.local:8443/whip?a=b"),
             ("[2001:db8::7]:8443", "/calls", "https://[2001:db8::7]:8443/calls"),
             ("quiet", "/", "https://quiet:8443/"),
+            ("quiet", "*", "https://quiet:8443/"),
             ("quiet:443", "/", "https://quiet/"),
             ("quiet:9000", "http://quiet:9000/x", "https://quiet:9000/x"),
         ] {
