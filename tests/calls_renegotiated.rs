@@ -369,6 +369,8 @@ fn ice_begins_anew_by_a_fragment() {
     let (ufrag, pwd) = answer.credentials().unwrap();
     assert_eq!(ufrag, call.bob.peer.ufrag());
     assert_eq!(answer.candidates().count(), 1);
+    // As the offer and the answer had them (RFC 9725 section 4.3.3).
+    assert_eq!(line(&answer.to_string(), "ice-options"), line(&text, "ice-options"));
     call.run_for(SECOND);
     assert_both_hear_the_others_tone(&call);
 

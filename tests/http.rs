@@ -101,6 +101,8 @@ fn a_call_lives_between_post_and_delete() {
     let reply = patch(&[FRAGMENT, ("If-Match", "*")], &restart);
     assert_eq!((reply.status, reply.header("content-type")), (200, Some(FRAGMENT.1)), "{reply:?}");
     assert!(reply.text().contains("a=ice-ufrag:") && reply.text().contains("a=ice-pwd:"));
+    let options = created.text().lines().find(|line| line.starts_with("a=ice-options:")).unwrap();
+    assert!(reply.text().lines().any(|line| line == options), "{}", reply.text());
     assert_ne!(reply.header("etag").unwrap(), etag);
     assert_eq!(patch(&[FRAGMENT, ("If-Match", etag)], &trickle).status, 412, "the old session");
 

@@ -17,10 +17,12 @@ export const ufragOf = (sdp) => value(sdp, "ice-ufrag");
 
 /**
  * A fragment (RFC 8840 section 9): which ICE session of which section, then `candidates`. With
- * BUNDLE all sections have one session, so the first stands for all.
+ * BUNDLE all sections have one session, so the first stands for all. The options of the description belong to
+ * it (RFC 9725 section 4.3.3).
  */
 export function fragmentOf(sdp, candidates = []) {
-  const head = ["a=group:BUNDLE ", "m=", "a=mid:", "a=ice-ufrag:", "a=ice-pwd:"];
+  const session = ["a=group:BUNDLE ", "a=ice-options:"];
+  const head = [...session, "m=", "a=mid:", "a=ice-ufrag:", "a=ice-pwd:"];
   return text([...head.map((prefix) => first(sdp, prefix)).filter(Boolean), ...candidates]);
 }
 

@@ -2,6 +2,7 @@
 //! 8840 section 9; RFC 9725 section 4.3).
 //!
 //! ```text
+//! a=ice-options:trickle ice2       what the description said of its writer
 //! a=ice-ufrag:EsAw                 whose candidates these are: without it they could be of the past
 //! a=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1
 //! m=audio 9 UDP/TLS/RTP/SAVPF 0    a section, only to have a place
@@ -30,9 +31,10 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    /// What a description says of ICE, alone: its first live section's credentials and candidates.
+    /// What a description says of ICE, alone: its options, and its first live section's credentials and
+    /// candidates.
     pub fn of(description: &Description) -> Self {
-        let live = description.media.iter().find(|media| media.port != 0);
+        let live = live(description);
         let ice = |attribute: &&Attribute| {
             matches!(attribute, Attribute::IceUfrag(_) | Attribute::IcePwd(_))
         };
@@ -49,7 +51,7 @@ impl Fragment {
             ..media.clone()
         });
         let lines = live.map(|media| media.attributes.as_slice()).unwrap_or_default();
-        let attributes = lines.iter().filter(ice).cloned().collect();
+        let attributes = options(description).chain(lines.iter().filter(ice)).cloned().collect();
         Self { attributes, media: media.into_iter().collect() }
     }
 
@@ -95,6 +97,21 @@ impl Fragment {
     pub fn is_ice_lite(&self) -> bool {
         self.attributes.contains(&Attribute::IceLite)
     }
+}
+
+/// What a description says of its writer's ICE: a fragment says the same (RFC 9725 section 4.3.3). The third
+/// such attribute, `a=ice-pacing`, is never ours.
+pub(crate) fn options(description: &Description) -> impl Iterator<Item = &Attribute> {
+    let of_section = live(description).map(|media| media.attributes.as_slice()).unwrap_or_default();
+    description
+        .attributes
+        .iter()
+        .chain(of_section)
+        .filter(|attribute| matches!(attribute, Attribute::IceOptions(_) | Attribute::IceLite))
+}
+
+fn live(description: &Description) -> Option<&Media> {
+    description.media.iter().find(|media| media.port != 0)
 }
 
 fn find<'a, T>(place: &'a [Attribute], pick: impl Fn(&'a Attribute) -> Option<T>) -> Option<T> {
@@ -186,15 +203,17 @@ mod tests {
 
     #[test]
     fn a_description_gives_its_ice_lines_away() {
+        // The options come along (RFC 9725 section 4.3.3).
         let description: Description = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n\
-            m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n\
+            a=group:BUNDLE 0\r\na=ice-options:trickle ice2\r\nm=video 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n\
             m=audio 40000 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 192.0.2.10\r\na=mid:0\r\n\
             a=sendrecv\r\na=ice-ufrag:Yz9k\r\na=ice-pwd:jV3nuxd8yQdUue49gGeP0J7Z\r\n\
             a=candidate:1 1 udp 2130706431 192.0.2.10 40000 typ host\r\na=end-of-candidates\r\n"
             .parse()
             .unwrap();
         let fragment = Fragment::of(&description).to_string();
-        assert_eq!(fragment, TEXT.split("m=video").next().unwrap());
+        let audio = TEXT.split("m=video").next().unwrap();
+        assert_eq!(fragment, format!("a=ice-options:trickle ice2\r\n{audio}"));
     }
 
     #[test]

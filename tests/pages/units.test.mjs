@@ -17,6 +17,7 @@ const THEIRS = sdp(
   "a=mid:0",
   "a=ice-ufrag:olde",
   "a=ice-pwd:oldpasswordoldpasswordol",
+  "a=ice-options:trickle",
   "a=setup:actpass",
   "a=candidate:1 1 udp 1 10.0.0.1 1 typ host",
   "a=end-of-candidates",
@@ -48,6 +49,7 @@ test("a fragment names its session and its section", () => {
     fragment,
     sdp(
       "a=group:BUNDLE 0",
+      "a=ice-options:trickle",
       "m=audio 9 UDP/TLS/RTP/SAVPF 111",
       "a=mid:0",
       "a=ice-ufrag:olde",

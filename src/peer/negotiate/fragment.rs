@@ -4,10 +4,12 @@
 use super::{NegotiateError, Negotiation};
 use crate::ice::{Agent, Credentials};
 use crate::sdp::answer::MAX_CANDIDATES;
+use crate::sdp::fragment::options;
 use crate::sdp::{Agreed, Attribute, Fragment, Media};
 
 impl Negotiation {
-    /// A fragment with our credentials and candidates: the answer to an ICE restart.
+    /// A fragment with our credentials and candidates: the answer to an ICE restart. Its ICE options are those of
+    /// our description (RFC 9725 section 4.3.3).
     pub(in crate::peer) fn fragment(&self, agent: &Agent) -> Fragment {
         let Credentials { ufrag, pwd } = agent.local_credentials().clone();
         let mid = self.agreed.as_ref().and_then(|agreed| agreed.mid.clone());
@@ -28,8 +30,9 @@ impl Negotiation {
             lines: Vec::new(),
             attributes,
         };
-        let credentials = vec![Attribute::IceUfrag(ufrag), Attribute::IcePwd(pwd)];
-        Fragment { attributes: credentials, media: vec![media] }
+        let options = self.current.iter().flat_map(options).cloned();
+        let attributes = options.chain([Attribute::IceUfrag(ufrag), Attribute::IcePwd(pwd)]);
+        Fragment { attributes: attributes.collect(), media: vec![media] }
     }
 
     /// What their fragment makes of what holds: they answer a restart of ours.
