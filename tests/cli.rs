@@ -382,8 +382,18 @@ fn a_call_to_oneself_tells_its_stages_and_a_verdict() {
     undisturbed(|| {
         let output = run(&["call", "self", "--duration", "1.5", "--json", "--codec", "pcmu"]);
         let stdout = text(&output.stdout);
-        let verdict: Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
-        if verdict["ok"] == true { Ok(()) } else { Err(stdout.to_owned()) }
+        let events: Vec<Value> =
+            stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(events.iter().all(|event| event["t"].is_f64() && event["event"].is_string()));
+        let one = |name| events.iter().find(|event| event["event"] == name).unwrap();
+        assert_eq!(one("connected")["phrase"].as_str().unwrap().split(' ').count(), 6);
+        // No network is needed.
+        let pair = one("pair");
+        for side in ["local", "remote"] {
+            let candidate = pair[side].as_str().unwrap();
+            assert!(candidate.contains(" 127.0.0.1 ") || candidate.contains(" ::1 "), "{pair}");
+        }
+        if one("verdict")["ok"] == true { Ok(()) } else { Err(stdout) }
     });
 }
 
@@ -393,9 +403,13 @@ fn devices_are_listed_or_said_not_to_be_there() {
     assert_eq!(output.status.code(), Some(0));
     let stdout = text(&output.stdout);
     assert!(stdout.contains("inputs") || stdout.contains("no sound system"), "{stdout}");
-    for line in text(&run(&["devices", "--json"]).stdout).lines() {
+    let lines = text(&run(&["devices", "--json"]).stdout);
+    assert!(!lines.is_empty(), "that there are none is told, too");
+    for line in lines.lines() {
         let device: Value = serde_json::from_str(line).unwrap();
-        assert!(device["name"].is_string() && device["formats"].is_array(), "{device}");
+        assert!(device["t"].is_f64(), "{device}");
+        let is_listed = device["name"].is_string() && device["formats"].is_array();
+        assert!(is_listed || device["event"] == "warning", "{device}");
     }
 }
 

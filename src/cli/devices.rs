@@ -3,6 +3,9 @@
 use super::Failure;
 use super::options::DevicesOptions;
 use super::show::write_stdout;
+use crate::net::world::World;
+use crate::signal::events::line;
+use crate::time::Instant;
 
 /// Runs the command.
 ///
@@ -10,13 +13,17 @@ use super::show::write_stdout;
 /// None: a machine without sound is told so, and works all the same.
 #[cfg(feature = "device")]
 pub fn run(options: &DevicesOptions) -> Result<(), Failure> {
+    let world = World::new();
     let devices = crate::audio::device::list();
     let both = [("input", &devices.inputs), ("output", &devices.outputs)];
     if options.telling.json {
         for (direction, devices) in both {
             for device in devices {
-                write_stdout(&json_line(direction, device));
+                write_stdout(&json_line(world.now(), direction, device));
             }
+        }
+        if devices.is_empty() {
+            write_stdout(&no_sound(world.now()));
         }
         return Ok(());
     }
@@ -42,7 +49,9 @@ pub fn run(options: &DevicesOptions) -> Result<(), Failure> {
 /// None.
 #[cfg(not(feature = "device"))]
 pub fn run(options: &DevicesOptions) -> Result<(), Failure> {
-    if !options.telling.json {
+    if options.telling.json {
+        write_stdout(&no_sound(World::new().now()));
+    } else {
         write_stdout("this halloo was built without sound devices (cargo feature `device`)");
         write_stdout(NO_SOUND);
     }
@@ -51,18 +60,22 @@ pub fn run(options: &DevicesOptions) -> Result<(), Failure> {
 
 const NO_SOUND: &str = "no sound system here; calls work with --input tone:440 or file:PATH and --output file:PATH or null";
 
+fn no_sound(at: Instant) -> String {
+    line(at, None, &serde_json::json!({ "event": "warning", "text": NO_SOUND }))
+}
+
 #[cfg(feature = "device")]
 use crate::audio::device::{DeviceInfo, FormatInfo};
 
 #[cfg(feature = "device")]
-fn json_line(direction: &str, device: &DeviceInfo) -> String {
-    let mut line = serde_json::Map::new();
-    line.insert("event".into(), "device".into());
-    line.insert("direction".into(), direction.into());
-    if let Ok(serde_json::Value::Object(members)) = serde_json::to_value(device) {
-        line.extend(members);
+fn json_line(at: Instant, direction: &str, device: &DeviceInfo) -> String {
+    let mut found = serde_json::json!({ "event": "device", "direction": direction });
+    if let (Some(found), Ok(serde_json::Value::Object(members))) =
+        (found.as_object_mut(), serde_json::to_value(device))
+    {
+        found.extend(members);
     }
-    serde_json::Value::Object(line).to_string()
+    line(at, None, &found)
 }
 
 #[cfg(feature = "device")]
@@ -113,8 +126,8 @@ mod tests {
         };
         assert_eq!(plain(&device), "* hw:0  (Built-in)\n      f32 48000 Hz 1-2 ch");
         assert_eq!(
-            json_line("input", &device),
-            r#"{"event":"device","direction":"input","name":"hw:0","description":"Built-in","default":true,"busy":false,"formats":[{"format":"f32","channels":[1,2],"rates":[48000,48000]}]}"#
+            json_line(Instant::from_millis(20), "input", &device),
+            r#"{"t":0.02,"event":"device","direction":"input","name":"hw:0","description":"Built-in","default":true,"busy":false,"formats":[{"format":"f32","channels":[1,2],"rates":[48000,48000]}]}"#
         );
     }
 }

@@ -19,10 +19,12 @@ use super::show::{Events, Show, next, write_stdout};
 use super::signals::Asked;
 use crate::audio::wav::{WavError, WavReader};
 use crate::audio::{Channels, sink, source};
-use crate::net::driver::{self, CallId, Caller, Handle, Words};
+use crate::net::driver::{self, CallId, Caller, Handle};
 use crate::net::sound::Sound;
 use crate::net::tcp::Tcp;
+use crate::net::world::World;
 use crate::peer::event::{DtlsState, End, Event, IceState, MediaFirst, Step};
+use crate::signal::events::line;
 use crate::time::Instant;
 
 /// Runs the command.
@@ -40,8 +42,10 @@ pub async fn run(options: CallOptions) -> Result<(), Failure> {
     let mut ends = Vec::new();
     for (hz, path) in PITCHES.into_iter().zip(&recordings.0) {
         let mut settings = options.media.driver();
-        settings.words = Words::LeftOut;
         settings.tcp = Tcp::Off;
+        if settings.interfaces.is_empty() {
+            settings.interfaces = LOOPBACK.map(str::to_owned).to_vec();
+        }
         settings.duration = Some(options.media.duration.unwrap_or(LISTEN_FOR));
         let spec = (source::Spec::Tone(hz), sink::Spec::File(path.clone()));
         let channels = options.media.channels();
@@ -56,7 +60,7 @@ pub async fn run(options: CallOptions) -> Result<(), Failure> {
         let _told = timeout(HANG_UP_WITHIN, end.shutdown()).await;
     }
     called?;
-    verdict(options.telling.json, &recordings)
+    verdict(options.telling.json.then_some(caller.world()), &recordings)
 }
 
 /// Sets the call up without any HTTP, and follows it to its end.
@@ -117,8 +121,9 @@ const fn stage(event: &Event) -> Option<&'static str> {
     }
 }
 
-/// Listens to what each side has recorded: the other's tone, and hardly anything else.
-fn verdict(json: bool, recordings: &Recordings) -> Result<(), Failure> {
+/// Listens to what each side has recorded: the other's tone, and hardly anything else. As JSON where that
+/// world says when.
+fn verdict(json: Option<World>, recordings: &Recordings) -> Result<(), Failure> {
     let mut good = true;
     for (path, hz) in recordings.0.iter().zip(PITCHES.into_iter().rev()) {
         let (samples, rate) = read(path).map_err(|error| {
@@ -132,11 +137,11 @@ fn verdict(json: bool, recordings: &Recordings) -> Result<(), Failure> {
         let settled = samples.get(skipped..).unwrap_or_default();
         let (purity, level) = (pitch::purity(settled, hz, f64::from(rate)), pitch::level(settled));
         good &= purity > PURE;
-        if json {
+        if let Some(world) = json {
             let heard = serde_json::json!({
                 "event": "heard", "hz": hz, "purity": purity, "level": level,
             });
-            write_stdout(&heard.to_string());
+            write_stdout(&line(world.now(), None, &heard));
         } else {
             write_stdout(&format!(
                 "{:>10}  heard {hz} Hz: {:.1} % of the sound, {level:.1} dBFS",
@@ -145,8 +150,9 @@ fn verdict(json: bool, recordings: &Recordings) -> Result<(), Failure> {
             ));
         }
     }
-    if json {
-        write_stdout(&serde_json::json!({ "event": "verdict", "ok": good }).to_string());
+    if let Some(world) = json {
+        let verdict = serde_json::json!({ "event": "verdict", "ok": good });
+        write_stdout(&line(world.now(), None, &verdict));
     } else if good {
         write_stdout("good: this machine can call, and the tones came through both ways");
     }
@@ -192,6 +198,8 @@ impl Drop for Recordings {
 
 /// What the caller and the answerer send, Hz: no multiples of each other.
 const PITCHES: [f64; 2] = [440.0, 620.0];
+/// No network is needed, and none is judged: Linux's name, and the BSDs'.
+const LOOPBACK: [&str; 2] = ["lo", "lo0"];
 /// How long the tones run.
 const LISTEN_FOR: Duration = Duration::from_secs(2);
 /// Share of the sound that must be the tone: codecs add a little of their own.

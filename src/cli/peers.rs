@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 
-use serde_json::{Map, Value};
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::Failure;
@@ -11,13 +11,17 @@ use super::options::PeersOptions;
 use super::show::{complain, write_stdout};
 use super::signals::Asked;
 use crate::net::discovery::{Discovery, Neighbour, Neighbours, Sighting};
+use crate::net::world::World;
 use crate::peer::event::Step;
+use crate::signal::events::line;
+use crate::time::Instant;
 
 /// Runs the command.
 ///
 /// # Errors
 /// The network can't be asked.
 pub async fn run(options: PeersOptions) -> Result<(), Failure> {
+    let world = World::new();
     let mut asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
     let discovery = Discovery::start(&options.interface).map_err(no_network)?;
     let mut neighbours = discovery.neighbours().map_err(no_network)?;
@@ -26,7 +30,7 @@ pub async fn run(options: PeersOptions) -> Result<(), Failure> {
     }
     let mut told = BTreeSet::new();
     tokio::select! {
-        _ = timeout(options.duration, look(&mut neighbours, &options, &mut told)) => {}
+        _ = timeout(options.duration, look(world, &mut neighbours, &options, &mut told)) => {}
         () = asked.heard() => {}
     }
     discovery.farewell().await;
@@ -37,13 +41,20 @@ pub async fn run(options: PeersOptions) -> Result<(), Failure> {
 }
 
 /// Tells everybody once, as soon as they are found.
-async fn look(neighbours: &mut Neighbours, options: &PeersOptions, told: &mut BTreeSet<String>) {
+async fn look(
+    world: World,
+    neighbours: &mut Neighbours,
+    options: &PeersOptions,
+    told: &mut BTreeSet<String>,
+) {
     while let Some(sighting) = neighbours.next().await {
         if let Sighting::Found(neighbour) = sighting
             && told.insert(neighbour.name.clone())
         {
-            let json = options.telling.json;
-            write_stdout(&if json { json_line(&neighbour) } else { plain(&neighbour) });
+            write_stdout(&match options.telling.json {
+                true => json_line(world.now(), &neighbour),
+                false => plain(&neighbour),
+            });
         }
     }
 }
@@ -52,14 +63,14 @@ fn plain(neighbour: &Neighbour) -> String {
     format!("{:<24} {}", neighbour.name, neighbour.url())
 }
 
-fn json_line(neighbour: &Neighbour) -> String {
-    let addresses = neighbour.addresses.iter().map(|ip| ip.to_string().into()).collect();
-    let mut line = Map::new();
-    line.insert("event".into(), "peer".into());
-    line.insert("name".into(), neighbour.name.clone().into());
-    line.insert("url".into(), neighbour.url().into());
-    line.insert("addresses".into(), Value::Array(addresses));
-    Value::Object(line).to_string()
+fn json_line(at: Instant, neighbour: &Neighbour) -> String {
+    let found = json!({
+        "event": "peer",
+        "name": neighbour.name,
+        "url": neighbour.url(),
+        "addresses": neighbour.addresses,
+    });
+    line(at, None, &found)
 }
 
 fn no_network(error: crate::net::discovery::DiscoveryError) -> Failure {

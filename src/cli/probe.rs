@@ -11,7 +11,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -24,6 +24,7 @@ use crate::net::probe::{self, Relay, Seen};
 use crate::net::world::World;
 use crate::peer::event::Step;
 use crate::peer::is_private;
+use crate::signal::events::line;
 use crate::stun::behaviour::Behaviour;
 use crate::turn;
 
@@ -32,12 +33,12 @@ use crate::turn;
 /// # Errors
 /// This machine has no network, or nothing that was asked for answers.
 pub async fn run(options: ProbeOptions) -> Result<(), Failure> {
-    let json = options.telling.json;
+    let world = World::new();
+    let json = options.telling.json.then_some(world);
     let ours = addresses(&options.interface).map_err(|e| Failure::machine("no addresses", &e))?;
     for (interface, ip) in &ours {
         tell(json, &Found::Address { interface, ip: *ip });
     }
-    let world = World::new();
     let user = options.servers.turn_user.as_ref().zip(options.servers.turn_password.as_ref());
     let user = user.map(|(name, password)| turn::User::new(name, password.reveal()));
     let stun: Vec<_> = options.servers.stun.iter().map(|it| ask_stun(world, it.clone())).collect();
@@ -119,12 +120,12 @@ enum Found<'a> {
     Verdict { text: String },
 }
 
-fn tell(json: bool, found: &Found<'_>) {
-    if json {
-        write_stdout(&Value::Object(found.members()).to_string());
-    } else {
-        write_stdout(&found.words());
-    }
+/// In words; or as JSON, where that world says when.
+fn tell(json: Option<World>, found: &Found<'_>) {
+    write_stdout(&match json {
+        Some(world) => line(world.now(), None, &found.members()),
+        None => found.words(),
+    });
 }
 
 impl Found<'_> {
@@ -158,8 +159,8 @@ impl Found<'_> {
         }
     }
 
-    fn members(&self) -> Map<String, Value> {
-        let value = match self {
+    fn members(&self) -> Value {
+        match self {
             Self::Address { interface, ip } => {
                 json!({ "event": "address", "interface": interface, "address": ip.to_string() })
             }
@@ -183,10 +184,6 @@ impl Found<'_> {
                 "error": relay.as_ref().err(),
             }),
             Self::Verdict { text } => json!({ "event": "verdict", "text": text }),
-        };
-        match value {
-            Value::Object(members) => members,
-            _ => Map::new(),
         }
     }
 }

@@ -13,6 +13,7 @@
 
 pub mod stream;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Response;
@@ -35,7 +36,8 @@ pub fn head() -> Response {
     response
 }
 
-/// An event as JSON in one line: `t`, `event` and `call` first, then what the event has.
+/// An event as JSON in one line: `t`, `event` and `call` first, then what the event has. Commands tell what
+/// they find in the same way, whatever it is that serializes with a member `event`.
 ///
 /// ```
 /// use halloo::{peer::event::Event, signal::events::line, time::Instant};
@@ -43,7 +45,7 @@ pub fn head() -> Response {
 /// assert_eq!(ringing, r#"{"t":1.204,"event":"ringing","call":"bXk"}"#);
 /// ```
 #[must_use]
-pub fn line(at: Instant, call: Option<&str>, event: &Event) -> String {
+pub fn line(at: Instant, call: Option<&str>, event: &impl Serialize) -> String {
     let micros = at.since_start().as_micros();
     let mut line = Map::new();
     line.insert("t".into(), json!(u64::try_from(micros).map_or(0.0, |us| us as f64 / 1e6)));

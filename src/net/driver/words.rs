@@ -22,7 +22,7 @@ pub enum Words {
     /// `connected` bears them.
     #[default]
     Told,
-    /// It doesn't, and is told at once: for a call to oneself.
+    /// It doesn't, and is told at once: where only the time of a set-up matters.
     LeftOut,
 }
 
