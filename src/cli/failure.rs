@@ -65,7 +65,9 @@ impl From<http_client::Failure> for Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let hint = match refusal {
-            Refusal::NoUsableAudio { .. } => "offer other codecs: leave --codec out",
+            Refusal::NoUsableAudio { .. } => {
+                "call without --codec; if it was not given, the other side has to change its answer"
+            }
             Refusal::NoWay { .. } => {
                 "check --turn, --turn-user and --turn-password, or leave out --ice-policy relay"
             }

@@ -291,9 +291,7 @@ fn problem(refusal: Refusal, id: &str) -> Problem {
     match refusal {
         Refusal::UnknownCall => Problem::unknown_call(id),
         Refusal::Malformed { detail } => Problem::new(400, "The SDP makes no sense").detail(detail),
-        Refusal::NoUsableAudio { detail } => {
-            Problem::new(406, "No usable audio in the offer").detail(detail)
-        }
+        Refusal::NoUsableAudio { detail } => Problem::new(406, "No usable audio").detail(detail),
         Refusal::NotAcceptable { detail } => {
             Problem::new(406, "A running call can't become that").detail(detail)
         }
