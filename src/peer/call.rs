@@ -210,6 +210,7 @@ impl Peer {
             Input::ServerUnreachable { server, why } => self.server_unreachable(now, server, &why),
             Input::LocalAddressesDone => self.tell_agent(now, ice::Input::LocalCandidatesDone),
             Input::Close => self.hang_up(now),
+            Input::Failed { step, reason } => self.failed_elsewhere(now, step, reason),
         }
         self.settle(now);
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::audio::Frame;
 use crate::ice::{PathId, ServerTransport, TcpType};
-use crate::peer::event::Event;
+use crate::peer::event::{Event, Step};
 use crate::time::Instant;
 
 /// What happens to a peer.
@@ -91,6 +91,13 @@ pub enum Input<'a> {
     },
     /// Hang up: RTCP BYE and close_notify come out, then [`Event::Ended`].
     Close,
+    /// It has failed elsewhere: in the signalling, or at the other side, where nobody is to be told any more.
+    Failed {
+        /// Where. If that is ICE, and we have no way either, our own evidence is told in place of the reason.
+        step: Step,
+        /// In words.
+        reason: String,
+    },
 }
 
 /// What was dropped, by reason: what strangers, accidents and bad networks send.

@@ -10,7 +10,7 @@ use crate::net::driver::story::Story;
 use crate::net::driver::timers::Deadline;
 use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal};
 use crate::net::world;
-use crate::peer::event::{End, Event, Side};
+use crate::peer::event::{End, Event, Side, Step};
 use crate::peer::{Input, NegotiateError, Peer};
 use crate::sdp::Description;
 use crate::time::Instant;
@@ -69,6 +69,9 @@ impl Driver {
                 }
             }
             Command::HangUp(id, by, answer) => reply(answer, self.hang_up(now, id, by)),
+            Command::Fail(id, step, reason, answer) => {
+                reply(answer, self.fail(now, id, step, reason));
+            }
             Command::Calls(answer) => {
                 reply(answer, Ok(self.calls.all().map(Call::summary).collect()));
             }
@@ -191,6 +194,20 @@ impl Driver {
             }
         };
         self.close(now, key, end, reason);
+        Ok(())
+    }
+
+    fn fail(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        step: Step,
+        reason: String,
+    ) -> Result<(), Refusal> {
+        let key = self.calls.key(id).ok_or(Refusal::UnknownCall)?;
+        let peer = self.calls.peer(key).ok_or(Refusal::UnknownCall)?;
+        peer.handle_input(now, Input::Failed { step, reason });
+        self.drain(now, key);
         Ok(())
     }
 

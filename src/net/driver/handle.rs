@@ -15,7 +15,7 @@ use crate::net::driver::servers::Reached;
 use crate::net::driver::{CallId, CallSummary, Caller, Refusal, Ringing, TimedEvent};
 use crate::net::world::World;
 pub use crate::peer::config::Microphone;
-use crate::peer::event::Side;
+use crate::peer::event::{Side, Step};
 use crate::peer::stats::Report;
 use crate::sdp::{Candidate, Description, Direction, Fragment};
 use crate::signal::whip::Exchange;
@@ -59,6 +59,7 @@ pub(super) enum Command {
     TakeBack(CallId, TakeBack, Answer<()>),
     Warn(CallId, String),
     HangUp(CallId, Side, Answer<()>),
+    Fail(CallId, Step, String, Answer<()>),
     Calls(Answer<Vec<CallSummary>>),
     Call(CallId, Answer<CallSummary>),
     Stats(CallId, Answer<Report>),
@@ -272,6 +273,15 @@ impl Handle {
     /// The call is unknown or has ended.
     pub async fn hang_up(&self, id: CallId, by: Side) -> Result<(), Refusal> {
         self.ask(|answer| Command::HangUp(id, by, answer)).await
+    }
+
+    /// Ends a call that failed at this step, as whoever carries its signalling knows. Of a way through the
+    /// network that neither side found, our own evidence is told in place of the reason.
+    ///
+    /// # Errors
+    /// The call is unknown, rings until a person takes it, or has ended.
+    pub async fn fail(&self, id: CallId, step: Step, reason: String) -> Result<(), Refusal> {
+        self.ask(|answer| Command::Fail(id, step, reason, answer)).await
     }
 
     /// Mutes what we say in all calls, or lets it be heard again. The calls and their packets go on.

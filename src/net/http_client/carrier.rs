@@ -28,7 +28,7 @@ use super::failure::status_failure;
 use super::trickle::Trickle;
 use super::{Client, Failure, Session, text_of};
 use crate::net::driver::{CallId, Handle, Refusal, TimedEvent};
-use crate::peer::event::{Change, Event, GatheringState, IceState, Side};
+use crate::peer::event::{Change, Event, GatheringState, IceState, Side, Step};
 use crate::sdp::{Description, Fragment};
 use crate::signal::events::stream::Told;
 use crate::signal::whip::{Exchange, SDP, SDPFRAG};
@@ -49,8 +49,8 @@ pub struct Carrier {
     /// When we last tried to come into one session again.
     restarted: Option<Instant>,
     trickle: Trickle,
-    /// How the other side says that it ended.
-    reason: Option<String>,
+    /// How the other side says that it ended, and where it failed, if it did.
+    ended: Option<(String, Option<Step>)>,
 }
 
 /// What is to be tried again.
@@ -95,7 +95,7 @@ impl Carrier {
             restarts,
             restarted: None,
             trickle,
-            reason: None,
+            ended: None,
         })
     }
 
@@ -109,14 +109,14 @@ impl Carrier {
         }
         while self.step(&mut ours, &mut theirs).await == Goes::On {}
         // A reason that comes together with the end is still read.
-        if self.reason.is_none()
-            && let Ok(Some(Told::Ended { reason })) =
+        if self.ended.is_none()
+            && let Ok(Some(Told::Ended { reason, failed })) =
                 timeout(REASON_WITHIN, last(&mut theirs)).await
         {
-            self.reason = Some(reason);
+            self.ended = Some((reason, failed));
         }
         reading.abort();
-        self.reason
+        self.ended.map(|(reason, _)| reason)
     }
 
     async fn step(
@@ -246,8 +246,8 @@ impl Carrier {
             Told::Offer(offer) => return self.answer(offer).await,
             Told::Candidate(candidate) => self.calls.add_candidate(self.id, Some(candidate)).await,
             Told::EndOfCandidates => self.calls.add_candidate(self.id, None).await,
-            Told::Ended { reason } => {
-                self.reason = Some(reason);
+            Told::Ended { reason, failed } => {
+                self.ended = Some((reason, failed));
                 self.again = Some((Instant::now() + GOODBYE_WITHIN, Again::End));
                 return;
             }
@@ -298,7 +298,13 @@ impl Carrier {
         let _ended = match what {
             Again::Offer => self.calls.offer_again(self.id).await.map(drop),
             Again::Restart => self.calls.restart_ice(self.id).await.map(drop),
-            Again::End => self.calls.hang_up(self.id, Side::Remote).await,
+            Again::End => match &self.ended {
+                Some((reason, Some(step))) => {
+                    let reason = format!("the other side says: {reason}");
+                    self.calls.fail(self.id, *step, reason).await
+                }
+                _ => self.calls.hang_up(self.id, Side::Remote).await,
+            },
         };
     }
 

@@ -145,13 +145,23 @@ impl Peer {
         if self.phase == Phase::Ended {
             return;
         }
-        let has_pair = self.transport.as_ref().is_some_and(|t| t.agent.send_pair().is_some());
-        let (step, reason) = if has_pair {
+        let (step, reason) = if self.has_way_out() {
             (Step::Dtls, self.why_no_keys())
         } else {
             (Step::Ice, self.why_no_pair())
         };
         self.end(now, End::Failed { step }, reason);
+    }
+
+    /// Who found no way from there knows of their checks; we know of ours, and where we stand.
+    pub(super) fn failed_elsewhere(&mut self, now: Instant, step: Step, reason: String) {
+        let is_ours = step == Step::Ice && self.phase == Phase::Connecting && !self.has_way_out();
+        let reason = if is_ours { self.why_no_pair() } else { Reason::new(reason, None) };
+        self.end(now, End::Failed { step }, reason);
+    }
+
+    fn has_way_out(&self) -> bool {
+        self.transport.as_ref().is_some_and(|t| t.agent.send_pair().is_some())
     }
 
     /// Tells the other side, then ends.

@@ -10,8 +10,10 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use serde::Deserialize;
 use serde_json::Value;
 
+use crate::peer::event::Step;
 use crate::sdp::{Candidate, Description};
 
 /// The longest line, and the longest event: a description is a few kilobytes.
@@ -108,6 +110,8 @@ pub enum Told {
     Ended {
         /// Its words, in one line.
         reason: String,
+        /// Where it failed, if it did.
+        failed: Option<Step>,
     },
 }
 
@@ -127,7 +131,12 @@ pub fn told(message: &str) -> Option<Told> {
         "ended" => {
             let reason = text("reason").unwrap_or_default();
             let printable = reason.chars().filter(|character| !character.is_control());
-            Some(Told::Ended { reason: printable.take(LONGEST_REASON).collect() })
+            let reason = printable.take(LONGEST_REASON).collect();
+            let failed = (text("end") == Some("failed")).then(|| event.get("step")).flatten();
+            Some(Told::Ended {
+                reason,
+                failed: failed.and_then(|step| Step::deserialize(step).ok()),
+            })
         }
         _ => None,
     }
@@ -223,7 +232,13 @@ mod tests {
             Some(Told::EndOfCandidates)
         );
         let ended = told(r#"{"event":"ended","reason":"a\u001b[31m\nb","end":"hung_up"}"#);
-        assert_eq!(ended, Some(Told::Ended { reason: "a[31mb".into() }));
+        assert_eq!(ended, Some(Told::Ended { reason: "a[31mb".into(), failed: None }));
+        let failed = |step| told(&format!(r#"{{"event":"ended","end":"failed","step":"{step}"}}"#));
+        for (step, failed_at) in [("ice", Some(Step::Ice)), ("dtls", Some(Step::Dtls)), ("x", None)]
+        {
+            let ended = Told::Ended { reason: String::new(), failed: failed_at };
+            assert_eq!(failed(step), Some(ended), "{step}");
+        }
         for other in ["", "[]", "{}", r#"{"event":"stats"}"#, r#"{"event":"offer","sdp":"v=0"}"#] {
             assert_eq!(told(other), None, "{other}");
         }
