@@ -110,6 +110,27 @@ fn a_caller_who_hangs_up_before_is_gone() {
     assert_eq!(terminal.wait(), Some(0));
 }
 
+#[test]
+fn who_waits_for_a_call_that_is_deleted_is_not_told_that_a_person_declined_it() {
+    let listener = Listener::start(&["--answer", "ask"]);
+    let mut ringing = post(listener.at, &browsers_offer());
+    let mut program = listener.program;
+    let id = program.wait_for("ringing", |_| true)["call"].as_str().unwrap().to_owned();
+    let mut delete = TcpStream::connect(listener.at).unwrap();
+    let at = listener.at;
+    write!(delete, "DELETE /calls/{id} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    assert_eq!(Reply::read(&mut delete).status, 200);
+    let told = Reply::read(&mut ringing);
+    assert_eq!(told.status, 410, "{told:?}");
+    assert_eq!(told.problem()["detail"], "the call was deleted while it rang");
+    let ended = program.wait_for("ended", |_| true);
+    assert_eq!(
+        (&ended["end"], &ended["reason"]),
+        (&"hung_up_by_peer".into(), &"deleted while it rang".into())
+    );
+}
+
 /// It does not even ring there, but its servers are asked for up to half a second before it answers.
 #[test]
 fn a_caller_who_hangs_up_while_servers_are_asked_is_gone_too() {

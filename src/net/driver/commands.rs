@@ -187,7 +187,12 @@ impl Driver {
         let (end, reason) = match (&call.progress, by) {
             (Progress::Ended { .. }, _) => return Err(Refusal::UnknownCall),
             (Progress::Ringing { .. }, Side::Local) => (End::HungUp, "declined"),
-            (Progress::Ringing { .. }, Side::Remote) => (End::HungUpByPeer, "the caller gave up"),
+            (Progress::Ringing { .. }, Side::Remote) => {
+                (End::HungUpByPeer, "deleted while it rang")
+            }
+            (Progress::Running { .. }, Side::Local) if call.state == CallState::Ringing => {
+                (End::HungUp, "given up before it was answered")
+            }
             (Progress::Running { .. }, Side::Local) => (End::HungUp, "hung up"),
             (Progress::Running { .. }, Side::Remote) => {
                 (End::HungUpByPeer, "the other side hung up")

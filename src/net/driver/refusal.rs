@@ -39,6 +39,9 @@ pub enum Refusal {
     /// A person said no.
     #[error("the call was declined")]
     Declined,
+    /// It was hung up by a request while it rang, before a person decided.
+    #[error("the call was deleted while it rang")]
+    Deleted,
     /// It rang, and nobody came.
     #[error("nobody answered")]
     NobodyAnswered,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Handle::ring --> Ringing --accept--> a Peer, its answer; the call goes on like any other
-//!                     |-----hang_up--> Refusal::Declined
+//!                     |-----hang_up--> Refusal::Declined, by us; Refusal::Deleted, by a DELETE
 //!                     |-----60 s-----> Refusal::NobodyAnswered
 //!                     '-----dropped--> nobody waits any more: ended
 //! ```
@@ -49,7 +49,7 @@ impl Ringing {
     /// Waits for the person: our answer, or our offer if there was none to answer.
     ///
     /// # Errors
-    /// Declined, or nobody answered.
+    /// Declined, deleted, or nobody answered.
     pub async fn decided(mut self) -> Result<(CallId, Description), Refusal> {
         let decided = (&mut self.decision).await.unwrap_or(Err(Refusal::ShuttingDown));
         decided.map(|description| (self.id, description))
@@ -130,7 +130,8 @@ impl Driver {
         let refusal = match (self.life, end) {
             (Life::Leaving(_), _) => Refusal::ShuttingDown,
             (_, End::Failed { .. }) => Refusal::NobodyAnswered,
-            _ => Refusal::Declined,
+            (_, End::HungUpByPeer) => Refusal::Deleted,
+            (_, End::HungUp) => Refusal::Declined,
         };
         let Some(call) = self.calls.get_mut(key) else { return };
         let reason = reason.to_owned();

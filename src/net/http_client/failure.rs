@@ -139,6 +139,7 @@ fn status_hint(status: StatusCode) -> &'static str {
         401 => "the endpoint wants the right token: give it by --token or HALLOO_TOKEN",
         403 => "the other side doesn't take this call",
         404 | 405 => "the path may be wrong; halloo's endpoint is /whip",
+        410 => "somebody hung it up over HTTP before it was answered: call again",
         406 => "no codec in common: try without --codec",
         429 | 503 => "the other side is busy: try again later",
         400..=499 => "the endpoint doesn't take our offer; -v shows it",

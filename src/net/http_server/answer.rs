@@ -298,6 +298,7 @@ fn problem(refusal: Refusal, id: &str) -> Problem {
         Refusal::OtherSession => Problem::new(412, "Another ICE session").detail(detail),
         Refusal::Declined => Problem::new(403, "The call was declined")
             .detail("the person who was asked did not take it"),
+        Refusal::Deleted => Problem::new(410, "The call was hung up").detail(detail),
         Refusal::NobodyAnswered => Problem::new(503, "Nobody answered")
             .detail("it rang, and nobody took the call")
             .header("Retry-After", "60"),
