@@ -11,7 +11,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::controls::{Controls, Wish};
 use super::failure::hint;
@@ -49,12 +49,15 @@ pub async fn run(options: CallOptions, routes: Routes) -> Result<(), Failure> {
         let (id, offer) = calls.make_offer(Caller::at(address)).await?;
         let answered = tokio::select! {
             biased;
-            // Before the answer: whom we trust, and that it goes unencrypted.
+            // Before the answer: whom we trust, that it goes unencrypted, and what we offer.
             never = tell(&show, &calls, id, &mut events, &mut notes) => match never {},
             answered = answered(&client, &routes, &calls, id, &offer) => answered,
-            () = asked.heard() => Err(interrupted()),
-            () = controls.quit() => Err(interrupted()),
+            () = asked.heard() => Err(give_up(&calls, id).await),
+            () = controls.quit() => Err(give_up(&calls, id).await),
         };
+        if let Err(failure) = &answered {
+            failure.end(&calls, id).await;
+        }
         while let Ok(note) = notes.try_recv() {
             warn(&show, &calls, id, &mut events, &note);
         }
@@ -97,7 +100,7 @@ fn client(options: &CallOptions, routes: &Routes) -> (Client, UnboundedReceiver<
     }
 }
 
-/// Tells what is to be known about whom we call, for as long as it is let.
+/// Tells what is to be known while the other side lets us wait, for as long as it is let.
 async fn tell(
     show: &Show,
     calls: &Handle,
@@ -105,10 +108,20 @@ async fn tell(
     events: &mut Events,
     notes: &mut UnboundedReceiver<Note>,
 ) -> Infallible {
-    while let Some(note) = notes.recv().await {
-        warn(show, calls, id, events, &note);
+    let waits = sleep(SOON);
+    tokio::pin!(waits);
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            Some(note) = notes.recv() => warn(show, calls, id, events, &note),
+            Some((call, timed)) = next(events) => show.event(Some(call), &timed),
+            () = &mut waits, if !is_told => {
+                is_told = true;
+                show.line(calls.world().now(), Some(id), "waiting for an answer");
+            }
+            else => pending().await,
+        }
     }
-    pending().await
 }
 
 fn warn(show: &Show, calls: &Handle, id: CallId, events: &mut Events, note: &Note) {
@@ -228,6 +241,12 @@ impl Person {
     }
 }
 
+/// The person doesn't wait for an answer any more.
+pub(super) async fn give_up(calls: &Handle, id: CallId) -> Failure {
+    let _ended_already = calls.hang_up(id, Side::Local).await;
+    interrupted()
+}
+
 pub(super) fn interrupted() -> Failure {
     Failure::at(
         Step::Signalling,
@@ -241,6 +260,8 @@ fn patience(limit: Duration) -> Duration {
     if limit < RINGS_FOR { limit } else { limit.max(RINGS_FOR + Duration::from_secs(20)) }
 }
 
+/// Who takes calls without asking anybody has answered by then.
+const SOON: Duration = Duration::from_secs(1);
 /// From so long a `--timeout` on (it is the default), ringing is waited out.
 const RINGS_FOR: Duration = Duration::from_secs(45);
 /// What the other side tells of the end comes by another way than the end itself.

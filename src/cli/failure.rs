@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use crate::net::driver::Refusal;
+use crate::net::driver::{CallId, Handle, Refusal};
 use crate::net::http_client;
 use crate::peer::event::{Remedy, Step};
 
@@ -36,6 +36,15 @@ impl Failure {
             format!("{what}: {why}"),
             "is the machine out of memory or files?",
         )
+    }
+
+    /// Ends the call that fails by this, so that its last event says the same; one that has ended stays as it is.
+    pub(super) async fn end(&self, calls: &Handle, id: CallId) {
+        let (step, reason) = match self {
+            Self::Could { step, what, .. } => (*step, what),
+            Self::Usage(what) => (Step::Signalling, what),
+        };
+        let _ended_already = calls.fail(id, step, reason.clone()).await;
     }
 
     /// Writes it to stderr.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::call::{Person, follow, interrupted};
+use super::call::{Person, follow, give_up, interrupted};
 use super::controls::Controls;
 use super::lines::next_line;
 use super::options::{CallOptions, ListenOptions, MediaOptions, TellingOptions};
@@ -82,7 +82,16 @@ impl Paste {
         self.say("send this line to the other side, to paste into `halloo listen paste`:");
         self.print(id, line);
         self.say("then paste the line that comes back, and press Enter:");
-        let answer = self.pasted(|kind, checksum| match kind {
+        if let Err(failure) = self.answered(id, ours).await {
+            failure.end(&self.calls, id).await;
+            return Err(failure);
+        }
+        self.follow(id).await
+    }
+
+    /// Reads the answer to the offer of this checksum, and applies it.
+    async fn answered(&mut self, id: CallId, ours: u32) -> Result<(), Failure> {
+        let answer = self.pasted(Some(id), |kind, checksum| match kind {
             Kind::Answer { to } if to == ours => Ok(()),
             Kind::Answer { .. } => Err("that line answers another call"),
             Kind::Offer if checksum == ours => {
@@ -92,14 +101,14 @@ impl Paste {
         });
         let answer = answer.await?;
         self.calls.accept_answer(id, answer.description).await?;
-        self.follow(id).await
+        Ok(())
     }
 
     async fn listen(&mut self) -> Result<(), Failure> {
         self.say(
             "paste the line that `halloo call paste` printed for the caller, and press Enter:",
         );
-        let offer = self.pasted(|kind, _| match kind {
+        let offer = self.pasted(None, |kind, _| match kind {
             Kind::Offer => Ok(()),
             Kind::Answer { .. } => {
                 Err("that line is an answer: it belongs into the `halloo call paste` it answers")
@@ -114,9 +123,10 @@ impl Paste {
         self.follow(id).await
     }
 
-    /// Reads until there is a line that will do.
+    /// Reads until there is a line that will do. Who gives up before gives up the call that waits for it.
     async fn pasted(
         &mut self,
+        waiting: Option<CallId>,
         judge: impl Fn(Kind, u32) -> Result<(), Wrong>,
     ) -> Result<Pasted, Failure> {
         let mut collector = Collector::default();
@@ -124,7 +134,10 @@ impl Paste {
         loop {
             let piece = tokio::select! {
                 piece = next_line() => piece,
-                () = self.person.asked.heard() => return Err(interrupted()),
+                () = self.person.asked.heard() => return Err(match waiting {
+                    Some(id) => give_up(&self.calls, id).await,
+                    None => interrupted(),
+                }),
             };
             let Some(piece) = piece else {
                 let cut = collector.finish().err().map(|error| error.to_string());

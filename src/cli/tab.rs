@@ -69,6 +69,7 @@ async fn follow(
     person: &mut Person,
 ) -> Result<(), Failure> {
     let mut current = None;
+    let mut answered = false;
     let mut connected = false;
     let mut hanging_up = false;
     loop {
@@ -90,22 +91,24 @@ async fn follow(
         match timed.event {
             // The tab that was opened last takes over.
             Event::Ringing => current = Some(call),
+            Event::Answered => answered = true,
             Event::Connected { .. } => {
                 connected = true;
                 person.controls.explain(show, calls);
             }
             Event::Ended { reason, end, remedy } if current == Some(call) => {
                 show.wipe();
-                return verdict(Ended { end, reason, remedy, connected });
+                let ended = Ended { end, reason, remedy, connected };
+                return if answered { ended.verdict() } else { unanswered(ended) };
             }
             _ => {}
         }
     }
 }
 
-fn verdict(ended: Ended) -> Result<(), Failure> {
+fn unanswered(ended: Ended) -> Result<(), Failure> {
     match ended.end {
-        End::HungUpByPeer if !ended.connected => Err(Failure::at(
+        End::HungUpByPeer => Err(Failure::at(
             Step::Signalling,
             "the call was declined in the browser",
             "call again, and press Answer there",

@@ -42,7 +42,7 @@ pub struct MediaOptions {
     /// Hang up after so many seconds of connected call
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub duration: Option<Duration>,
-    /// Give up after so many seconds without an answer, or without a connection after it
+    /// Give up when not connected so many seconds after the answer. That may take 60 s; with `call URL` and a limit below 45, no longer than the limit
     #[arg(long, value_name = "S", default_value = "45", value_parser = seconds)]
     pub timeout: Duration,
     /// Media only by this network interface (repeatable) [default: every usable one]
