@@ -165,6 +165,124 @@ fn what_a_member_names_is_in_the_report() {
     }
 }
 
+/// The pair that media goes by, after a look at all that its report names.
+fn in_use(report: &BTreeMap<String, Value>) -> &Value {
+    for entry in report.values() {
+        for (member, kind) in REFERENCES {
+            let Some(id) = entry.get(member) else { continue };
+            let named = report.get(id.as_str().unwrap());
+            assert_eq!(named.map(|named| &named["type"]), Some(&Value::from(*kind)), "{entry}");
+        }
+    }
+    let id = &one(report, "transport")["selectedCandidatePairId"];
+    &report[id.as_str().expect("a pair is in use")]
+}
+
+fn ufrags(report: &BTreeMap<String, Value>) -> [&Value; 2] {
+    ["localCandidateId", "remoteCandidateId"].map(|member| {
+        let id = in_use(report)[member].as_str().unwrap();
+        &report[id]["usernameFragment"]
+    })
+}
+
+#[test]
+fn in_a_restart_the_pair_that_carries_media_is_reported() {
+    // W3C webrtc-stats, selectedCandidatePairId; rfc8445-9-1
+    let mut call = talk(&Config::default(), &Impairment::default());
+    let before = report(&call, &call.alice);
+    call.alice.peer.restart_ice().unwrap();
+    let offer = call.alice.peer.make_offer(call.now).unwrap();
+    call.run_for(Duration::from_secs(12));
+    let meanwhile = report(&call, &call.alice);
+    assert_eq!(one(&meanwhile, "transport")["iceState"], "checking");
+    let (old, still) = (in_use(&before), in_use(&meanwhile));
+    for same in ["id", "state", "nominated", "localCandidateId", "remoteCandidateId"] {
+        assert_eq!(old[same], still[same], "{same}");
+    }
+    assert_eq!(ufrags(&before), ufrags(&meanwhile));
+    for counted in ["packetsSent", "packetsReceived", "bytesReceived"] {
+        assert!(still[counted].as_u64() > old[counted].as_u64().map(|n| n + 500), "{counted}");
+    }
+    for checked in ["consentRequestsSent", "responsesReceived", "requestsReceived", "responsesSent"]
+    {
+        assert!(still[checked].as_u64() > old[checked].as_u64(), "{checked}: {still}");
+    }
+    // What is offered now is another candidate: it has another ufrag.
+    let ours = meanwhile.values().filter(|entry| entry["type"] == "local-candidate");
+    let ours: Vec<_> = ours.map(|entry| entry["usernameFragment"].as_str().unwrap()).collect();
+    assert_eq!((ours.len(), ours.contains(&call.alice.peer.ufrag())), (2, true), "{ours:?}");
+
+    let answer = call.bob.peer.accept_offer(call.now, &offer).unwrap();
+    let told = report(&call, &call.bob);
+    assert_eq!(one(&told, "transport")["iceState"], "checking");
+    assert_eq!(
+        in_use(&told)["consentRequestsSent"].as_u64(),
+        still["consentRequestsSent"].as_u64()
+    );
+    call.alice.peer.accept_answer(call.now, &answer).unwrap();
+    call.run_for(Duration::from_secs(2));
+    for side in [&call.alice, &call.bob] {
+        let after = report(&call, side);
+        let new = in_use(&after);
+        assert_eq!(one(&after, "candidate-pair")["id"], new["id"], "the old one is forgotten");
+        for renewed in ["id", "localCandidateId", "remoteCandidateId"] {
+            assert_ne!(old[renewed], new[renewed], "{renewed}");
+        }
+        assert!(new["packetsSent"].as_u64().unwrap() < 150, "counted anew: {new}");
+    }
+}
+
+#[test]
+fn a_restart_that_is_taken_back_leaves_its_pair_with_all_that_it_counted() {
+    let mut call = talk(&Config::default(), &Impairment::default());
+    call.alice.peer.restart_ice().unwrap();
+    call.alice.peer.make_offer(call.now).unwrap();
+    call.run_for(Duration::from_secs(12));
+    let meanwhile = report(&call, &call.alice);
+    call.alice.peer.rollback(call.now).unwrap();
+    let after = report(&call, &call.alice);
+    assert_ne!(one(&after, "transport")["iceState"], "checking");
+    assert_eq!(in_use(&meanwhile), in_use(&after));
+    assert_eq!(ufrags(&meanwhile), ufrags(&after));
+}
+
+#[test]
+fn the_report_of_a_call_that_has_ended_is_its_last_one() {
+    type End = fn(&mut Call);
+    let hang_up: End = |call| call.alice.peer.handle_input(call.now, Input::Close);
+    let restart: End = |call| {
+        call.alice.peer.restart_ice().unwrap();
+        call.alice.peer.make_offer(call.now).unwrap();
+        call.run_for(Duration::from_secs(1));
+        call.bob.peer.handle_input(call.now, Input::Close);
+    };
+    // Consent runs out after 30 s.
+    let vanish: End = |call| call.filter = Box::new(|_, _, _| false);
+    for (name, end) in [("hang up", hang_up), ("restart", restart), ("vanish", vanish)] {
+        let mut call = talk(&Config::default(), &Impairment::default());
+        let before = [&call.alice, &call.bob].map(|side| report(&call, side));
+        end(&mut call);
+        let all_ended = |call: &Call| call.alice.ended().is_some() && call.bob.ended().is_some();
+        assert!(call.run_until(Duration::from_secs(120), all_ended), "{name}");
+        for (side, before) in [&call.alice, &call.bob].into_iter().zip(before) {
+            let after = report(&call, side);
+            let transport = one(&after, "transport");
+            for state in ["iceState", "dtlsState"] {
+                assert_eq!(transport[state], "closed", "{name}: {state}");
+            }
+            assert_eq!(in_use(&before)["id"], in_use(&after)["id"], "{name}");
+            assert_eq!(ufrags(&before), ufrags(&after), "{name}");
+            let kinds = ["local-candidate", "remote-candidate", "candidate-pair"];
+            for (id, entry) in
+                before.iter().filter(|(_, it)| kinds.iter().any(|k| it["type"] == *k))
+            {
+                let still = after.get(id).unwrap_or_else(|| panic!("{name}: no {entry}"));
+                assert!(still["packetsSent"].as_u64() >= entry["packetsSent"].as_u64(), "{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn both_ends_count_the_same() {
     for codec in [CodecName::Opus, CodecName::Pcma] {

@@ -7,6 +7,7 @@
 //!
 //! - `agent/remote.rs`: what signalling brings: credentials, candidates, names.
 //! - `agent/restart.rs`: a new session begins, and may be taken back.
+//! - `agent/carried.rs`: the pair that media stays on meanwhile.
 //! - `agent/request.rs`: a check of theirs comes in: is it genuine, who is in charge, check back.
 //! - `agent/response.rs`: an answer comes in: whose, is it genuine, what does it prove.
 //! - `agent/advance.rs`: what is due now: repetitions, the next check, the choice, consent, the state.
@@ -19,6 +20,7 @@
 //! The state and its arrows: `state.rs`. A pair's: `pair.rs`.
 
 mod advance;
+mod carried;
 mod gathering;
 mod gone;
 mod probing;
@@ -50,6 +52,7 @@ use super::pair::{LocalId, PairId};
 use super::session::Session;
 use super::state::{Signal, State};
 use crate::time::Instant;
+use carried::Carried;
 pub use gathering::Arrival;
 use request::Early;
 use rescue::Rescue;
@@ -72,6 +75,8 @@ pub struct Agent {
     session: Session,
     /// The session before a restart.
     previous: Option<Session>,
+    /// Its pair, if media is still there.
+    carried: Option<Carried>,
     /// Ways that work with its credentials: a browser goes on sending by them.
     old_ways: Vec<(PathId, SocketAddr)>,
     /// What a restart put aside, until the other side is known to take part in it.
@@ -110,6 +115,8 @@ pub struct Agent {
     renomination: bool,
     /// Where media goes, and whether it still may.
     consent: Option<Consent>,
+    /// Where it went last, once it may not go anywhere any more.
+    last_in_use: Option<PairId>,
     /// The other side took it back (403).
     consent_refused: bool,
 
@@ -134,6 +141,7 @@ impl Agent {
             remote_is_lite: false,
             session,
             previous: None,
+            carried: None,
             old_ways: Vec::new(),
             before_restart: None,
             restarts: 0,
@@ -159,6 +167,7 @@ impl Agent {
             rescue: Rescue::default(),
             renomination: false,
             consent: None,
+            last_in_use: None,
             consent_refused: false,
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
@@ -270,11 +279,10 @@ impl Agent {
 
     fn close(&mut self) {
         self.signal(Signal::Closed);
-        self.list.clear();
         self.checks.clear();
+        self.stop_media();
         self.rescue = Rescue::default();
         self.outgoing.clear();
-        self.set_consent(None);
         self.gatherer.close(self.now);
     }
 

@@ -122,6 +122,11 @@ impl Remotes {
         Self { list, ..*self }
     }
 
+    /// The old session goes on with its own. Names that were given meanwhile stay used.
+    pub(super) fn put_back(&mut self, before: Self) {
+        *self = Self { next_id: self.next_id, ..before };
+    }
+
     /// Forgets those that `keep` doesn't want.
     pub(super) fn retain(&mut self, keep: impl Fn(&Candidate) -> bool) {
         self.list.retain(|(_, candidate)| keep(candidate));
@@ -195,6 +200,18 @@ mod tests {
         assert_eq!(remotes.get(met).unwrap().kind, Kind::Host);
         assert_eq!(remotes.add(host(addr, 9)), Added::Redundant);
         assert_eq!(remotes.met(addr.parse().unwrap(), udp, 1), Some(met));
+    }
+
+    #[test]
+    fn a_name_is_not_used_again_when_a_restart_is_taken_back() {
+        let mut remotes = Remotes::new(64);
+        let first = remotes.add(host("198.51.100.7:6000", 1));
+        let before = remotes.restart();
+        let second = remotes.add(host("198.51.100.7:6001", 1));
+        remotes.put_back(before);
+        let third = remotes.add(host("198.51.100.7:6002", 1));
+        assert_eq!([first, second, third], [0, 1, 2].map(|id| Added::New(RemoteId(id))));
+        assert_eq!(remotes.iter().count(), 2);
     }
 
     #[test]

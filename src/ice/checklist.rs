@@ -305,13 +305,6 @@ impl Checklist {
         Self { pairs, triggered, concluded, ..*self }
     }
 
-    /// Forgets all pairs. Their names stay used.
-    pub(super) fn clear(&mut self) {
-        self.triggered.clear();
-        self.pairs.clear();
-        self.concluded = false;
-    }
-
     /// Forgets pairs whose way is no more.
     pub(super) fn forget(&mut self, is_gone: impl Fn(PathId, SocketAddr) -> bool) {
         self.pairs.retain(|pair| !is_gone(pair.path, pair.to));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::candidate::{Candidate, PathId, TcpType};
 use super::credentials::Credentials;
 use super::gather::RelaySocket;
-use super::pair::{LocalId, PairFigures, PairId, PairState, RemoteId};
+use super::pair::{LocalId, Pair, PairFigures, PairId, PairState, RemoteId};
 use super::server::ServerTransport;
 use super::state::State;
 use crate::time::Instant;
@@ -269,6 +269,8 @@ pub struct Source {
 pub struct PairReport<'a> {
     /// Names it.
     pub id: PairId,
+    /// Of which session it is ([`super::Agent::session`]).
+    pub session: u32,
     /// Names `local`.
     pub local_id: LocalId,
     /// Ours.
@@ -283,12 +285,37 @@ pub struct PairReport<'a> {
     pub state: PairState,
     /// Whether it was chosen.
     pub nominated: bool,
-    /// Whether it is the one in use.
+    /// Whether it is the one that media goes by, or went by to the last.
     pub selected: bool,
     /// RFC 8445 section 6.1.2.3.
     pub priority: u64,
     /// Requests, answers, round trips.
     pub figures: PairFigures,
+}
+
+impl<'a> PairReport<'a> {
+    pub(super) fn of(
+        pair: &Pair,
+        session: u32,
+        (local_id, local): (LocalId, &'a Candidate),
+        remote: &'a Candidate,
+        in_use: Option<PairId>,
+    ) -> Self {
+        Self {
+            id: pair.id,
+            session,
+            local_id,
+            local,
+            remote_id: pair.remote,
+            remote,
+            path: pair.path,
+            state: pair.state,
+            nominated: pair.nominated,
+            selected: in_use == Some(pair.id),
+            priority: pair.valid.map_or(pair.priority, |valid| valid.priority),
+            figures: pair.figures,
+        }
+    }
 }
 
 /// What was dropped or refused, by reason: what strangers and accidents send.

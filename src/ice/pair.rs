@@ -88,11 +88,11 @@ pub fn pair_priority(controlling: u32, controlled: u32) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PairId(pub u32);
 
-/// Names one of our candidates; never used twice.
+/// Names one of our candidates; never used twice. A candidate that is offered again after a restart keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocalId(pub usize);
 
-/// Names one of their candidates of this session; never used twice in it.
+/// Names one of their candidates; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RemoteId(pub usize);
 

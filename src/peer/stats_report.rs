@@ -3,10 +3,11 @@
 //! ```text
 //! inbound-rtp I0 <-> remote-outbound-rtp RO0    media-playout AP0    codec CI111
 //! outbound-rtp O0 <-> remote-inbound-rtp RI0    media-source S0      codec CO111
-//! transport T0 -> candidate-pair P1 -> local-candidate L0, remote-candidate R0
+//! transport T0 -> candidate-pair P1 -> local-candidate L0.0, remote-candidate R0
 //!              -> certificate CL, CR
 //! ```
-//! What the other side told is dated by when it was heard. `streams.rs` has the upper half of the table,
+//! In an ICE restart media stays on a pair of the session before, and so do its dictionaries. The report of a call
+//! that has ended is its last one, with the states of ICE and DTLS closed. What the other side told is dated by when it was heard. `streams.rs` has the upper half of the table,
 //! `transport.rs` the lower.
 
 mod streams;

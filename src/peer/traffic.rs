@@ -1,4 +1,5 @@
-//! What went which way: packets and bytes of DTLS, RTP and RTCP, for each pair of addresses and in all.
+//! What went which way: packets and bytes of DTLS, RTP and RTCP, for each pair of addresses and in all. After an ICE
+//! restart the same addresses are another pair, and counted anew.
 //!
 //! Bytes are those of whole datagrams, without the headers of IP and UDP; checks of ICE don't count (W3C
 //! `RTCTransportStats`, `RTCIceCandidatePairStats`). What can't be opened isn't the other side's, and
@@ -9,8 +10,9 @@ use std::net::SocketAddr;
 use crate::ice::{PathId, canonical};
 use crate::time::Instant;
 
-/// A socket of ours and an address of theirs, as candidates have it.
-pub(super) type Way = (PathId, SocketAddr);
+/// Of which ICE session ([`crate::ice::Agent::media_session`]), a socket of ours, and an address of theirs as
+/// candidates have it.
+pub(super) type Way = (u32, PathId, SocketAddr);
 
 /// Counters by way.
 #[derive(Debug, Default)]
@@ -32,13 +34,13 @@ pub(super) struct Counted {
     pub(super) last_received: Option<Instant>,
 }
 
-/// A call uses one way, and after a restart or a change of network a few more.
+/// A call uses one way, and after a change of network a few more. Those of past sessions make room.
 const MOST_WAYS: usize = 32;
 
 impl Traffic {
     /// A datagram that may be theirs came this way.
-    pub(super) fn arrives(&mut self, (path, from): Way) {
-        self.arriving = Some((path, canonical(from)));
+    pub(super) fn arrives(&mut self, (session, path, from): Way) {
+        self.arriving = Some((session, path, canonical(from)));
     }
 
     /// It is theirs. One that was kept for a moment counts for the way of the one that set it free.
@@ -73,7 +75,8 @@ fn on(ways: &mut Vec<(Way, Counted)>, way: Option<Way>) -> Option<&mut Counted> 
     let way = way?;
     if !ways.iter().any(|(known, _)| *known == way) {
         if ways.len() == MOST_WAYS {
-            return None;
+            let past = ways.iter().position(|((session, ..), _)| *session != way.0)?;
+            ways.remove(past);
         }
         ways.push((way, Counted::default()));
     }
@@ -85,7 +88,7 @@ mod tests {
     use super::*;
 
     fn way(port: u16) -> Way {
-        (PathId(0), ([0xfe80, 0, 0, 0, 0, 0, 0, 1], port).into())
+        (0, PathId(0), ([0xfe80, 0, 0, 0, 0, 0, 0, 1], port).into())
     }
 
     #[test]
@@ -93,7 +96,7 @@ mod tests {
         let mut traffic = Traffic::default();
         traffic.sent(Instant::from_millis(1), way(1), 100);
         traffic.sent(Instant::from_millis(2), way(2), 50);
-        traffic.arrives((PathId(0), "[fe80::1%3]:2".parse().unwrap()));
+        traffic.arrives((0, PathId(0), "[fe80::1%3]:2".parse().unwrap()));
         traffic.received(Instant::from_millis(3), 7);
         let second = Counted {
             packets_sent: 1,
@@ -113,5 +116,15 @@ mod tests {
         let mut traffic = Traffic::default();
         (1..100).for_each(|port| traffic.sent(Instant::ZERO, way(port), 1));
         assert_eq!((traffic.ways.len(), traffic.all.packets_sent), (MOST_WAYS, 99));
+    }
+
+    #[test]
+    fn a_new_session_counts_anew_however_many_there_were() {
+        let mut traffic = Traffic::default();
+        for session in 0..100 {
+            let (_, path, to) = way(1);
+            traffic.sent(Instant::ZERO, (session, path, to), 7);
+            assert_eq!(traffic.of((session, path, to)).bytes_sent, 7);
+        }
     }
 }

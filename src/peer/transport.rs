@@ -280,7 +280,7 @@ impl Transport {
             outbox.recycle(packet);
             return false;
         };
-        self.traffic.sent(now, (path, to), length);
+        self.traffic.sent(now, (self.agent.media_session(), path, to), length);
         outbox.push(path, next_hop, packet, begin);
         true
     }
@@ -297,7 +297,7 @@ impl Transport {
         let accepts = self.agent.accepts(path, from);
         self.counters.unproven += u64::from(!accepts);
         if accepts {
-            self.traffic.arrives((path, from));
+            self.traffic.arrives((self.agent.media_session(), path, from));
         }
         accepts
     }

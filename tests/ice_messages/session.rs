@@ -165,6 +165,9 @@ fn after_a_restart_old_checks_are_answered_and_new_ones_counted_by_the_new_name(
 #[test]
 fn a_restart_that_fails_ends_what_the_session_before_it_carried() {
     let mut hand = Hand::selected();
+    let in_use =
+        |hand: &Hand| hand.agent.every_pair().find(|pair| pair.selected).map(|pair| pair.id);
+    let old = in_use(&hand).expect("a pair is in use");
     hand.tell(Input::Restart);
     assert_eq!(hand.agent.send_pair(), Some((PathId(0), addr(THEIRS))), "media goes on");
     let new = Credentials { ufrag: "new+".into(), pwd: "their+second+password+24".into() };
@@ -177,6 +180,7 @@ fn a_restart_that_fails_ends_what_the_session_before_it_carried() {
         }
         let carries = hand.agent.send_pair().is_some();
         assert_eq!(carries, hand.agent.state() == State::Checking, "{:?}", hand.now);
+        assert_eq!(in_use(&hand), Some(old), "and it is told which, to the last");
     }
     assert_eq!(hand.agent.state(), State::Failed);
 }

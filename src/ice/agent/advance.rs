@@ -246,8 +246,7 @@ impl Agent {
 
     /// Nothing may be sent any more by these credentials: only a restart helps.
     pub(super) fn on_consent_lost(&mut self) {
-        self.set_consent(None);
-        self.list.clear();
+        self.stop_media();
         self.checks.clear();
         self.events.push_back(Event::ConsentLost);
         self.signal(Signal::Lost);
@@ -258,6 +257,9 @@ impl Agent {
         let target = |consent: &Consent| (consent.route.path, consent.route.to);
         let before = self.consent.as_ref().map(target);
         let after = consent.as_ref().map(target);
+        if consent.as_ref().is_some_and(|it| it.route.session == self.session.number) {
+            self.carried = None; // media has left it
+        }
         self.consent = consent;
         if before != after {
             self.events.push_back(Event::SendPair(after));
@@ -281,7 +283,7 @@ impl Agent {
             nomination: Nomination::FIRST,
         };
         self.outgoing.push_back(Outgoing::Request(request));
-        if let Some(pair) = self.list.get_mut(route.pair) {
+        if let Some(pair) = self.counted(route.pair) {
             pair.figures.requests_sent += 1;
             pair.figures.consent_requests_sent += 1;
         }
@@ -301,7 +303,7 @@ impl Agent {
         if self.fails_at().is_some_and(|at| at <= self.now) {
             self.signal(Signal::Lost);
             self.checks.clear();
-            self.set_consent(None); // that of the session before a restart, too
+            self.stop_media(); // that of the session before a restart, too
         }
     }
 

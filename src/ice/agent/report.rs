@@ -46,7 +46,7 @@ impl Agent {
         announced
     }
 
-    /// All of ours, for statistics.
+    /// All of ours in this session, for statistics.
     pub fn every_local_candidate(&self) -> impl Iterator<Item = (LocalId, &Candidate)> {
         self.locals.iter().map(|(id, local)| (id, &local.candidate))
     }
@@ -160,22 +160,30 @@ impl Agent {
 
     /// All pairs of this session, the best first.
     pub fn pairs(&self) -> impl Iterator<Item = PairReport<'_>> {
-        self.list.pairs().iter().filter_map(|pair| {
+        let in_use = self.pair_in_use();
+        self.list.pairs().iter().filter_map(move |pair| {
             let local_id = pair.valid.map_or(pair.local, |valid| valid.local);
-            Some(PairReport {
-                id: pair.id,
-                local_id,
-                local: &self.locals.get(local_id)?.candidate,
-                remote_id: pair.remote,
-                remote: self.remotes.get(pair.remote)?,
-                path: pair.path,
-                state: pair.state,
-                nominated: pair.nominated,
-                selected: self.selected == Some(pair.id),
-                priority: pair.valid.map_or(pair.priority, |valid| valid.priority),
-                figures: pair.figures,
-            })
+            let local = (local_id, &self.locals.get(local_id)?.candidate);
+            let remote = self.remotes.get(pair.remote)?;
+            Some(PairReport::of(pair, self.session.number, local, remote, in_use))
         })
+    }
+
+    /// The same, and in a restart the pair that media goes by, for statistics.
+    pub fn every_pair(&self) -> impl Iterator<Item = PairReport<'_>> {
+        self.pairs().chain(self.carried_pair())
+    }
+
+    /// Names the session; each restart begins another one.
+    #[must_use]
+    pub fn session(&self) -> u32 {
+        self.session.number
+    }
+
+    /// The session whose pairs media goes by: in a restart, the one before.
+    #[must_use]
+    pub fn media_session(&self) -> u32 {
+        self.consent.as_ref().map_or(self.session.number, |consent| consent.route.session)
     }
 
     /// Whether the request with this id is ours, and its answer would be welcome.

@@ -92,6 +92,7 @@ impl Agent {
                 message.use_candidate().then(|| Nomination::numbered(message.nomination()));
             self.on_genuine(sender, Checked { path, from, priority, nominates });
         } else {
+            self.count_old_check(path, from);
             self.remember_way(path, from);
         }
     }

@@ -296,7 +296,8 @@ impl Agent {
         self.rescue.doubt = self.rescue.doubt.map(|doubt| doubt.or_new_way(now));
     }
 
+    /// The selected pair. Once the agent has failed none is in use, though they can still be asked for.
     pub(super) fn in_use(&self) -> Option<&Pair> {
-        self.list.get(self.selected?)
+        self.list.get(self.selected.filter(|_| self.state.is_alive())?)
     }
 }

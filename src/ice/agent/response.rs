@@ -189,7 +189,7 @@ impl Agent {
             return;
         }
         let Some(round_trip) = consent.answered(now, id) else { return };
-        if let Some(pair) = self.list.get_mut(pair) {
+        if let Some(pair) = self.counted(pair) {
             pair.answered(round_trip);
             if let Some(valid) = &mut pair.valid {
                 valid.answered = now;

@@ -83,6 +83,7 @@ impl Agent {
     /// the new session has chosen one (RFC 8445 section 9, RFC 7675 section 5.1).
     pub(super) fn restart(&mut self) -> Before {
         self.restarts = self.restarts.wrapping_add(1);
+        self.last_in_use = None;
         let credentials = Credentials::generate(&mut self.rng);
         let last = std::mem::replace(&mut self.session, Session::new(self.restarts, credentials));
         let previous = self.previous.clone();
@@ -90,6 +91,7 @@ impl Agent {
         let carries = self.consent.as_ref().map(|consent| consent.route.session);
         if carries.is_none_or(|carries| carries == last.number) {
             self.previous = Some(last.clone());
+            self.carried = self.carry(&last);
             self.old_ways.clear();
         }
         let works: Vec<_> = self.list.valid().map(|(pair, _)| (pair.path, pair.to)).collect();
@@ -157,10 +159,11 @@ impl Agent {
         self.gathering = before.gathering;
         self.told_gathered = before.told_gathered;
         self.locals.put_back(before.locals);
-        self.remotes = before.remotes;
+        self.remotes.put_back(before.remotes);
         self.remote_done = before.remote_done;
         self.names = before.names;
         self.list = before.list;
+        self.put_carried_back();
         self.checks = before.checks;
         self.first_success = before.first_success;
         self.nominating = before.nominating;

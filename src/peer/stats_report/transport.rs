@@ -30,7 +30,10 @@ impl Facts<'_> {
                 DtlsRole::Client => "client",
                 DtlsRole::Server => "server",
             }),
-            selected_candidate_pair_id: agent.selected().map(|pair| pair_id(pair.pair)),
+            selected_candidate_pair_id: agent
+                .every_pair()
+                .find(|pair| pair.selected)
+                .map(|pair| pair_id(pair.id)),
             selected_candidate_pair_changes: transport.selections,
             local_certificate_id: LOCAL_CERTIFICATE,
             remote_certificate_id: agreed.map(|_| REMOTE_CERTIFICATE),
@@ -44,29 +47,49 @@ impl Facts<'_> {
         let now = self.time(self.now);
         let ours = &agent.local_credentials().ufrag;
         for (id, candidate) in agent.every_local_candidate() {
-            let mut stats = candidate_stats(candidate, &self.line(candidate), Some(ours));
-            if let Some(source) = agent.source(id) {
-                stats.url = self.servers.uri_of(&source);
-                stats.relay_protocol = source.transport.map(|transport| match transport {
-                    ice::ServerTransport::Udp => "udp",
-                    ice::ServerTransport::Tcp => "tcp",
-                    ice::ServerTransport::Tls => "tls",
-                });
-            }
-            report.insert(&local_id(id), now, Stats::LocalCandidate(stats));
+            let stats = self.local(agent, id, candidate, ours);
+            report.insert(&local_id(agent.session(), id), now, Stats::LocalCandidate(stats));
         }
         let theirs = agent.remote_credentials().map(|credentials| &credentials.ufrag);
         for (id, candidate) in agent.remote_candidates() {
             let stats = candidate_stats(candidate, &self.line(candidate), theirs);
             report.insert(&remote_id(id), now, Stats::RemoteCandidate(stats));
         }
+        // In a restart media goes by a pair of the session before: its candidates know their own ufrags.
+        for pair in agent.every_pair().filter(|pair| pair.session != agent.session()) {
+            let local = self.local(agent, pair.local_id, pair.local, ours);
+            let local_id = local_id(pair.session, pair.local_id);
+            report.insert(&local_id, now, Stats::LocalCandidate(local));
+            let remote = candidate_stats(pair.remote, &self.line(pair.remote), theirs);
+            report.insert(&remote_id(pair.remote_id), now, Stats::RemoteCandidate(remote));
+        }
     }
 
     pub(super) fn pairs(&self, transport: &Transport, report: &mut Report) {
-        for pair in transport.agent.pairs() {
+        for pair in transport.agent.every_pair() {
             let stats = Stats::CandidatePair(self.pair(transport, &pair));
             report.insert(&pair_id(pair.id), self.time(self.now), stats);
         }
+    }
+
+    /// With the server that it came from. `ufrag` is that of the session.
+    fn local(
+        &self,
+        agent: &ice::Agent,
+        id: ice::LocalId,
+        candidate: &ice::Candidate,
+        ufrag: &String,
+    ) -> stats::Candidate {
+        let mut stats = candidate_stats(candidate, &self.line(candidate), Some(ufrag));
+        if let Some(source) = agent.source(id) {
+            stats.url = self.servers.uri_of(&source);
+            stats.relay_protocol = source.transport.map(|transport| match transport {
+                ice::ServerTransport::Udp => "udp",
+                ice::ServerTransport::Tcp => "tcp",
+                ice::ServerTransport::Tls => "tls",
+            });
+        }
+        stats
     }
 
     fn line(&self, candidate: &ice::Candidate) -> sdp::Candidate {
@@ -75,10 +98,11 @@ impl Facts<'_> {
 
     fn pair(&self, transport: &Transport, pair: &PairReport<'_>) -> stats::CandidatePair {
         let figures = &pair.figures;
-        let traffic = transport.traffic.of((pair.path, pair.remote.addr));
+        let way = (pair.session, pair.path, pair.remote.addr);
+        let traffic = transport.traffic.of(way);
         stats::CandidatePair {
             transport_id: TRANSPORT,
-            local_candidate_id: local_id(pair.local_id),
+            local_candidate_id: local_id(pair.session, pair.local_id),
             remote_candidate_id: remote_id(pair.remote_id),
             state: pair_state(pair.state),
             nominated: pair.nominated,
@@ -140,8 +164,9 @@ fn candidate_stats(
     }
 }
 
-fn local_id(id: ice::LocalId) -> String {
-    format!("L{}", id.0)
+/// A restart offers the same candidate under another ufrag, perhaps with another priority: that is another one.
+fn local_id(session: u32, id: ice::LocalId) -> String {
+    format!("L{session}.{}", id.0)
 }
 
 fn remote_id(id: ice::RemoteId) -> String {
