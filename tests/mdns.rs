@@ -72,6 +72,28 @@ fn who_looks_up_no_names_is_reached_by_who_hides() {
     assert!(pair["remote"].as_str().unwrap().ends_with("typ prflx"), "{pair}");
 }
 
+/// An announcement may come by IPv6 alone, with a link-local address alone.
+#[test]
+fn a_link_local_address_beside_another_is_not_what_is_called() {
+    let test = "a_link_local_address_beside_another_is_not_what_is_called";
+    let Some(cable) = skip::namespaces(test) else { return };
+    for (side, ip) in [(&cable.left, "fe80::a/64"), (&cable.right, "fe80::b/64")] {
+        side.ip(&["address", "add", ip, "dev", &side.interface, "nodad"]);
+    }
+    let media = ["--input", "silence", "--output", "null"];
+    let listen = [&["listen", "--lan", "--name", "kit"], &media[..]].concat();
+    let mut listener = Halloo::start(Some(&cable.left), &listen);
+    listener.wait_for("listening", |_| true);
+    for _ in 0..6 {
+        let mut peers = Halloo::start(Some(&cable.right), &["peers", "--duration", "30"]);
+        let kit = peers.wait_for("peer", |_| true);
+        assert_eq!(kit["addresses"], serde_json::json!([cable.left.address.to_string()]));
+        let call = [&["call", "kit", "--duration", "0.2"], &media[..]].concat();
+        let mut caller = Halloo::start(Some(&cable.right), &call);
+        assert!(caller.wait(Duration::from_secs(20)).success());
+    }
+}
+
 #[test]
 fn who_announces_itself_is_listed_and_called_by_name() {
     let Some(cable) = skip::namespaces("who_announces_itself_is_listed_and_called_by_name") else {

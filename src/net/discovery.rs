@@ -13,6 +13,7 @@
 //!
 //! Comes from `cli`; the driver resolves candidates by it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub struct Announcement {
 pub struct Neighbour {
     /// What people call it.
     pub name: String,
-    /// Where it is, IPv4 first.
+    /// Where it is, IPv4 first; at least one.
     pub addresses: Vec<IpAddr>,
     /// Its port.
     pub port: u16,
@@ -130,7 +131,8 @@ impl Discovery {
     /// # Errors
     /// The system doesn't allow it.
     pub fn neighbours(&self) -> Result<Neighbours, DiscoveryError> {
-        Ok(Neighbours(self.daemon.browse(SERVICE)?))
+        let seen = self.daemon.browse(SERVICE)?;
+        Ok(Neighbours { daemon: self.daemon.clone(), seen, asked: BTreeMap::new() })
     }
 
     /// The address behind a `.local` name; IPv4 if it has both.
@@ -165,24 +167,40 @@ impl Discovery {
 }
 
 /// Who is seen on the network.
-pub struct Neighbours(Receiver<ServiceEvent>);
+pub struct Neighbours {
+    daemon: ServiceDaemon,
+    seen: Receiver<ServiceEvent>,
+    /// Hosts whose addresses are asked for; the daemon does it for as long as it can tell somebody.
+    asked: BTreeMap<String, Receiver<HostnameResolutionEvent>>,
+}
 
 impl Neighbours {
     /// The next one who comes or goes; `None` when nobody looks any more.
     pub async fn next(&mut self) -> Option<Sighting> {
         loop {
-            match self.0.recv_async().await.ok()? {
-                ServiceEvent::ServiceResolved(service) => {
-                    if let Some(neighbour) = neighbour(&service) {
-                        return Some(Sighting::Found(neighbour));
-                    }
-                }
+            match self.seen.recv_async().await.ok()? {
+                ServiceEvent::ServiceResolved(service) => match neighbour(&service) {
+                    Some(neighbour) => return Some(Sighting::Found(neighbour)),
+                    None => self.ask_for_addresses(&service.host),
+                },
                 ServiceEvent::ServiceRemoved(_, name) => {
                     return Some(Sighting::Gone { name: instance(&name) });
                 }
                 ServiceEvent::SearchStopped(_) => return None,
                 _ => {}
             }
+        }
+    }
+
+    /// An announcement comes by IPv4 and by IPv6, each with the addresses of its kind. One of the two may
+    /// be left out, because its records went to everybody a moment ago (RFC 6762 section 6), and is not
+    /// repeated to whoever knows the rest. What comes of asking is a sighting with more addresses.
+    fn ask_for_addresses(&mut self, host: &str) {
+        if self.asked.len() < HOSTS_ASKED
+            && !self.asked.contains_key(host)
+            && let Ok(answers) = self.daemon.resolve_hostname(host, Some(ASKED_FOR_MS))
+        {
+            self.asked.insert(host.to_owned(), answers);
         }
     }
 }
@@ -215,8 +233,12 @@ impl From<mdns_sd::Error> for DiscoveryError {
 }
 
 /// Who it is, if it can be called at all.
+///
+/// Not by a link-local IPv6 address: a URL can't name the interface that it needs (RFC 9844 has taken back how
+/// one could). Where there is nothing else, nobody is seen; such cables have link-local IPv4 beside it.
 fn neighbour(service: &ResolvedService) -> Option<Neighbour> {
-    let addresses = sorted(service.addresses.iter().map(mdns_sd::ScopedIp::to_ip_addr));
+    let addresses = service.addresses.iter().map(mdns_sd::ScopedIp::to_ip_addr);
+    let addresses = sorted(addresses.filter(|ip| !is_scoped(*ip)));
     let path = service.get_property_val_str("path").unwrap_or("/whip");
     let callable = !addresses.is_empty() && service.port != 0 && path.starts_with('/');
     callable.then(|| Neighbour {
@@ -228,12 +250,16 @@ fn neighbour(service: &ResolvedService) -> Option<Neighbour> {
     })
 }
 
-/// IPv4 first; link-local IPv6 last, since a URL can't name the interface that it needs.
+const fn is_scoped(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
+}
+
+/// IPv4 first; link-local addresses behind the others of their kind.
 fn sorted(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
     let mut addresses: Vec<_> = addresses.collect();
     addresses.sort_by_key(|ip| match ip {
         IpAddr::V4(ip) => (u8::from(ip.is_link_local()), IpAddr::V4(*ip)),
-        IpAddr::V6(ip) => (2 + u8::from(ip.is_unicast_link_local()), IpAddr::V6(*ip)),
+        v6 @ IpAddr::V6(_) => (2 + u8::from(is_scoped(*v6)), *v6),
     });
     addresses
 }
@@ -281,6 +307,10 @@ pub fn unguessable_label() -> Result<String, DiscoveryError> {
 /// Host names without a service; the port is one at which nobody is.
 const HOSTS: &str = "_halloo-host._udp.local.";
 const DISCARD: u16 = 9;
+/// Strangers may announce as many hosts as they like.
+const HOSTS_ASKED: usize = 64;
+/// Three times, the third after three seconds.
+const ASKED_FOR_MS: u64 = 5_000;
 /// A goodbye is one packet.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -313,10 +343,22 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_a_url_can_name_come_first() {
+    fn addresses_that_everybody_can_use_come_first() {
         let [lan, cable, v6, scoped] =
             ["192.168.1.2", "169.254.1.1", "2001:db8::1", "fe80::1"].map(|ip| ip.parse().unwrap());
         assert_eq!(sorted([scoped, v6, cable, lan].into_iter()), [lan, cable, v6, scoped]);
+    }
+
+    #[test]
+    fn nobody_is_called_by_an_address_that_a_url_cannot_name() {
+        let addresses = |announced: &str| {
+            let properties = &[("path", "/whip")][..];
+            let service =
+                ServiceInfo::new(SERVICE, "kit", "kit.local.", announced, 8_443, properties);
+            neighbour(&service.unwrap().as_resolved_service()).map(|found| found.addresses)
+        };
+        assert_eq!(addresses("fe80::1"), None, "the rest of the announcement is to come");
+        assert_eq!(addresses("fe80::1,192.0.2.7"), Some(vec!["192.0.2.7".parse().unwrap()]));
     }
 
     #[test]
