@@ -38,6 +38,8 @@ impl KnownHosts {
     pub fn find(&self, host: &str) -> io::Result<Option<Fingerprint>> {
         let text = match std::fs::read_to_string(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // Where a folder should be is something else (HOME=/dev/null): no file can be there either.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
             read => read?,
         };
         let lines = text.lines().enumerate().filter(|(_, line)| !line.starts_with('#'));
@@ -86,6 +88,15 @@ mod tests {
         assert_eq!(known.find("B:1").unwrap(), Some(fingerprint("22")));
         assert_eq!(known.find("a:12").unwrap(), None);
         std::fs::remove_dir_all(known.path().parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn where_there_can_be_no_file_nobody_is_known() {
+        let known = file("no-folder");
+        std::fs::write(known.path().parent().unwrap(), "a file").unwrap();
+        assert_eq!(known.find("a:1").unwrap(), None);
+        known.remember("a:1", fingerprint("11")).unwrap_err();
+        std::fs::remove_file(known.path().parent().unwrap()).unwrap();
     }
 
     #[test]
