@@ -380,6 +380,25 @@ fn a_pin_leaves_no_first_use() {
 }
 
 #[test]
+fn a_pin_is_not_passed_over_where_nothing_can_be_pinned() {
+    let listener = Listener::start(&["--input", "tone:440"]);
+    let pin = ["5A"; 32].join(":");
+    let url = format!("http://{}/whip", listener.at);
+    let (why, hint) = refused(&call(&data_folder(), &url, &["--pin", &pin]));
+    assert!(why.contains("shows no certificate") && hint.contains("https://"), "{why}\n{hint}");
+    assert_eq!(listener.json("/calls").as_array().unwrap().len(), 0, "it was told nothing");
+    assert_called(&call(&data_folder(), &url, &["--token", "s3cret"]));
+}
+
+#[test]
+fn a_home_that_is_no_folder_only_forgets() {
+    let listener = listen(&data_folder(), &["--tls"]);
+    let output = call(Path::new("/dev/null"), &listener.at.to_string(), &[]);
+    assert_called(&output);
+    assert!(stderr(&output).contains("can't be remembered"), "{}", stderr(&output));
+}
+
+#[test]
 fn an_authority_is_believed_for_its_names_and_dates_only() {
     let folder = data_folder();
     let authority = made(&[], None, (-10, 1_000));

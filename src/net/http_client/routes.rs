@@ -22,11 +22,11 @@ impl Client {
     /// that nothing is opened in vain. The connection itself is judged again.
     ///
     /// # Errors
-    /// The one way is unencrypted, and must not be.
+    /// The one way is unencrypted, and must not be, or shows no certificate where one is pinned.
     pub fn may_call(&self, to: &Routes, address: SocketAddr) -> Result<(), Failure> {
         match to.first.is_encrypted() {
             true => Ok(()),
-            false => Ok(self.connector.trust().judge_clear(&to.first.authority(), address)?),
+            false => Ok(self.connector.trust().judge_only_clear(&to.first.authority(), address)?),
         }
     }
 

@@ -11,7 +11,8 @@
 //! | anything else: another's name, expired, unknown authority | | refused, with the reason |
 //!
 //! An unencrypted connection is made only to loopback when there is a secret to keep (a token) or the
-//! other side is to be proved (a pin), and once a connection of the call was encrypted.
+//! other side is to be proved (a pin), and once a connection of the call was encrypted. With a pin it has to be
+//! the second choice: who pins a certificate and writes `http://` is told that it can't be had.
 //!
 //! Asked by `net::http_client` after each handshake, before anything is sent. Read next:
 //! `known_hosts.rs`.
@@ -130,6 +131,14 @@ pub enum Distrust {
         /// Host and port.
         at: String,
     },
+    /// There is a pin, and nothing to compare it with.
+    #[error(
+        "{at} would be called by plain http, which shows no certificate: there is nothing to pin"
+    )]
+    NothingToPin {
+        /// Host and port.
+        at: String,
+    },
     /// It took encrypted calls before.
     #[error("{at} took encrypted calls before and does not now: it may be somebody else")]
     Downgraded {
@@ -215,6 +224,18 @@ impl Trust {
         Ok(())
     }
 
+    /// Whether a host may be called that is to be called unencrypted and not otherwise.
+    ///
+    /// # Errors
+    /// A certificate is asked for, or it leaves this machine, and must not.
+    pub fn judge_only_clear(&self, at: &str, peer: SocketAddr) -> Result<(), Distrust> {
+        self.judge_clear(at, peer)?;
+        match self.pin {
+            None => Ok(()),
+            Some(_) => Err(Distrust::NothingToPin { at: at.to_owned() }),
+        }
+    }
+
     /// Whether the second choice, unencrypted, may be tried where the first, encrypted, is not there.
     ///
     /// # Errors
@@ -281,6 +302,10 @@ impl Distrust {
             Self::InTheClear { .. } => {
                 "start the other side with --tls or --lan; or carry it through \
                  a tunnel, such as ssh -L 8080:127.0.0.1:8080, and call localhost"
+                    .to_owned()
+            }
+            Self::NothingToPin { .. } => {
+                "write https:// and start the other side with --tls or --lan; or leave --pin out"
                     .to_owned()
             }
             Self::Downgraded { .. } => {
