@@ -156,6 +156,8 @@ fn wrong_usage_exits_2_and_shows_what_is_wrong() {
         (&["call", "localhost", "--output", "file:/proc/heard.wav"], "it can't be written"),
         (&["listen", "--interface", "no0such"], "no0such: no such interface with an address"),
         (&["listen", "--interface", "no0such"], "There are: "),
+        (&["peers", "--interface", "no0such"], "There are: "),
+        (&["probe", "--interface", "no0such"], "There are: "),
         (&["call", "a", "--impair", "loss=lots"], "lots"),
         (&["call", "a", "--impair", "weather=bad"], "weather"),
         (&["call", "a", "--codec", "mp3"], "mp3"),
@@ -313,6 +315,20 @@ fn ctrl_c_and_sigterm_hang_up_a_connected_call_and_exit_0() {
         caller.signal(signal);
         assert_eq!(caller.wait(Duration::from_secs(10)).code(), Some(0));
         listener.program.wait_for("ended", |_| true);
+    }
+}
+
+#[test]
+fn ctrl_c_and_sigterm_end_a_probe_and_exit_0() {
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let server = format!("stun:{}", nobody.local_addr().unwrap());
+    for signal in ["INT", "TERM"] {
+        let arguments = ["probe", "--interface", "lo", "--stun", &server];
+        let mut probe = Halloo::start(None, &arguments);
+        probe.wait_for("address", |_| true);
+        probe.signal(signal);
+        assert_eq!(probe.wait(LIMIT).code(), Some(0), "{}", probe.messages());
+        assert!(probe.events.iter().all(|event| event["event"] != "verdict"), "it has none");
     }
 }
 

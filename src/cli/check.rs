@@ -27,7 +27,7 @@ pub(super) fn named_things_exist(media: &MediaOptions) -> Result<(), Failure> {
 }
 
 /// A name that nothing has is more likely mistyped than one of something to come.
-fn interfaces_exist(wanted: &[String]) -> Result<(), Failure> {
+pub(super) fn interfaces_exist(wanted: &[String]) -> Result<(), Failure> {
     // A system that doesn't tell is not the command line's fault.
     let Ok(there) = addresses() else { return Ok(()) };
     let mut names: Vec<_> = there.iter().map(|address| address.interface.as_str()).collect();

@@ -93,8 +93,14 @@ fn obey(command: Command) -> Result<(), Failure> {
                 }),
             }
         }
-        Command::Peers(options) => run(peers::run(options)),
-        Command::Probe(options) => run(probe::run(options)),
+        Command::Peers(options) => {
+            check::interfaces_exist(&options.interface)?;
+            run(peers::run(options))
+        }
+        Command::Probe(options) => {
+            check::interfaces_exist(&options.interface)?;
+            run(probe::run(options))
+        }
         Command::Devices(options) => devices::run(&options),
         Command::Completions(options) => paper::completions(&options),
         Command::Man(options) => paper::man(&options),
@@ -118,7 +124,11 @@ fn misplaced(target: &Target, options: &CallOptions) -> Option<String> {
 /// Everything of the command line fits on one thread; the driver has its own.
 fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|e| Failure::machine("no event loop", &e))?.block_on(command)
+    let runtime = runtime.map_err(|e| Failure::machine("no event loop", &e))?;
+    let done = runtime.block_on(command);
+    // A name that is being looked up in the DNS can't be called back; nobody waits for it any more.
+    runtime.shutdown_background();
+    done
 }
 
 fn log(loudness: Loudness) {

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::Failure;
 use super::options::ProbeOptions;
 use super::show::{complain, write_stdout};
+use super::signals::Asked;
 use crate::ice::Server;
 use crate::net::interfaces::{self, Serves};
 use crate::net::probe::{self, Relay, Seen};
@@ -28,11 +29,24 @@ use crate::signal::events::line;
 use crate::stun::behaviour::Behaviour;
 use crate::turn;
 
-/// Runs the command.
+/// Runs the command, until it is asked to end: then what was told so far was all.
 ///
 /// # Errors
 /// This machine has no network, or nothing that was asked for answers.
 pub async fn run(options: ProbeOptions) -> Result<(), Failure> {
+    let mut asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
+    tokio::select! {
+        asked_all = ask(&options) => asked_all,
+        () = asked.heard() => {
+            if !options.telling.quiet {
+                complain("ended before every server had its time to answer");
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn ask(options: &ProbeOptions) -> Result<(), Failure> {
     let world = World::new();
     let json = options.telling.json.then_some(world);
     let ours = addresses(&options.interface).map_err(|e| Failure::machine("no addresses", &e))?;
@@ -45,7 +59,7 @@ pub async fn run(options: ProbeOptions) -> Result<(), Failure> {
     let turn = options.servers.turn.iter();
     let turn: Vec<_> = turn.map(|it| ask_turn(world, it.clone(), user.clone())).collect();
     if !stun.is_empty() || !turn.is_empty() {
-        patience(&options);
+        patience(options);
     }
     let mut summary =
         Summary { ours: ours.len(), asked: stun.len() + turn.len(), ..Summary::default() };
