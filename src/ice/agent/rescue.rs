@@ -154,7 +154,8 @@ impl Agent {
         if let Some(other) = best.map(|(pair, _)| pair.id).filter(|_| doubt.decides <= now) {
             return self.move_to(other);
         }
-        let asks = doubt.asks_for_restart(now, self.may_be_answered());
+        let restarted = self.started.filter(|_| self.restarts > 0);
+        let asks = doubt.asks_for_restart(now, self.may_be_answered(), restarted);
         self.rescue.doubt = Some(doubt);
         if asks {
             self.events.push_back(Event::RestartNeeded);
