@@ -768,3 +768,54 @@ fn a_relay_in_place_of_another_is_waited_for_and_announced() {
     let told = net.when(0, |event| *event == Event::Gathered);
     assert!(relayed.is_some() && relayed <= told, "{:?}", net.nodes[0].events);
 }
+
+/// Both sides have begun ICE anew while the server was away, and do not know yet that their relays are lost.
+#[test]
+fn relays_that_come_during_a_restart_connect_both_sides() {
+    let mut net = Net::new(&[SERVER]);
+    net.add(relay_only(Role::Controlling), &["10.0.0.2:5000"]);
+    net.add(relay_only(Role::Controlled), &["10.0.1.2:5000"]);
+    for node in [0, 1] {
+        net.add_relay(node, 0, ServerTransport::Udp);
+        net.tell(node, Input::StunServer(addr(SERVER)));
+        net.done(node);
+    }
+    net.run_for(300);
+    net.exchange();
+    net.run_for(3_000);
+    assert!([0, 1].iter().all(|node| net.nodes[*node].agent.selected().is_some()));
+    net.servers[0].dead = true;
+    for node in [0, 1] {
+        net.tell(node, Input::MediaStopped);
+    }
+    net.run_for(500);
+    for node in [0, 1] {
+        net.tell(node, Input::RelaysExpected(true)); // something else is still being looked for
+    }
+    net.tell(0, Input::Restart);
+    net.exchange();
+    net.run_for(600);
+    net.servers[0].dead = false;
+    net.servers[0].forget_all();
+    net.nodes.iter_mut().for_each(|node| node.events.clear());
+    for _ in 0..150 {
+        net.run_for(10);
+        for node in [0, 1] {
+            for (_, event) in std::mem::take(&mut net.nodes[node].events) {
+                match event {
+                    Event::RelayEnded { .. } => {
+                        net.add_relay(node, 0, ServerTransport::Udp);
+                    }
+                    Event::LocalCandidate(found) => {
+                        net.tell(1 - node, Input::RemoteCandidate(found));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    // The old relay of the other side has the foundation of the new one, and nobody answers there.
+    for node in &net.nodes {
+        assert!(node.agent.selected().is_some());
+    }
+}

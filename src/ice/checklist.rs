@@ -114,6 +114,7 @@ impl Checklist {
             nominate_when_valid: None,
             lost_consent: false,
             standby: Standby::default(),
+            repeated: false,
             first_sent: None,
             figures: PairFigures::default(),
         });
@@ -128,7 +129,7 @@ impl Checklist {
         if same().any(|pair| pair.state == PairState::Succeeded) {
             return PairState::Waiting;
         }
-        if same().any(|pair| pair.priority >= new.priority) {
+        if same().any(|pair| pair.priority >= new.priority && !pair.had_its_chance()) {
             return PairState::Frozen;
         }
         let until_now = same().find(|pair| pair.state == PairState::Waiting).map(|pair| pair.id);
@@ -198,7 +199,16 @@ impl Checklist {
             self.first_waiting(Transport::Udp).or_else(|| self.first_waiting(Transport::Tcp))
         })?;
         self.signal(id, PairSignal::Send);
+        if let Some(pair) = self.get_mut(id) {
+            pair.repeated = false;
+        }
         Some(id)
+    }
+
+    /// A check by this way had to be repeated.
+    pub(super) fn repeated(&mut self, path: PathId, to: SocketAddr) {
+        let of_way = |pair: &&mut Pair| (pair.path, pair.to) == (path, to);
+        self.pairs.iter_mut().filter(of_way).for_each(|pair| pair.repeated = true);
     }
 
     fn first_waiting(&self, transport: Transport) -> Option<PairId> {
@@ -218,9 +228,10 @@ impl Checklist {
 
     fn is_under_way(&self, foundation: &Foundation) -> bool {
         let on_its_way = [PairState::Waiting, PairState::InProgress];
-        self.pairs
-            .iter()
-            .any(|pair| on_its_way.contains(&pair.state) && pair.foundation == *foundation)
+        self.pairs.iter().any(|pair| {
+            let is_on_its_way = on_its_way.contains(&pair.state) && !pair.had_its_chance();
+            is_on_its_way && pair.foundation == *foundation
+        })
     }
 
     fn wake_foundations(&mut self) {

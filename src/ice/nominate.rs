@@ -169,6 +169,7 @@ mod tests {
             nominate_when_valid: None,
             lost_consent: false,
             standby: Standby::default(),
+            repeated: false,
             first_sent: at.map(ms),
             figures: PairFigures {
                 current_round_trip_time: succeeded.then_some(Duration::from_millis(20)),

@@ -149,6 +149,8 @@ pub(super) struct Pair {
     pub(super) lost_consent: bool,
     /// When it is probed, once another pair is in use.
     pub(super) standby: Standby,
+    /// Whether the check that is under way had to be repeated.
+    pub(super) repeated: bool,
     /// When its first check left.
     pub(super) first_sent: Option<Instant>,
     pub(super) figures: PairFigures,
@@ -173,6 +175,13 @@ impl Pair {
             self.valid = None;
             self.nominated = false;
         }
+    }
+
+    /// A check that nobody answered the first time holds up no others of its foundation. RFC 8445 (section
+    /// 6.1.4.2) has them wait until it fails, 39.5 s later; but a relay that was lost has the foundation of the one
+    /// in its place, and each side would wait for the other's check.
+    pub(super) fn had_its_chance(&self) -> bool {
+        self.state == PairState::InProgress && self.repeated
     }
 
     /// Takes down an answer that came after `rtt`.

@@ -52,7 +52,10 @@ impl Agent {
     fn repeat_checks(&mut self) {
         while let Some(due) = self.checks.poll(self.now) {
             match due {
-                Due::Repeat(request) => self.outgoing.push_back(Outgoing::Request(request)),
+                Due::Repeat(request) => {
+                    self.list.repeated(request.path, request.to);
+                    self.outgoing.push_back(Outgoing::Request(request));
+                }
                 Due::TimedOut(check) => self.on_timed_out(&check),
             }
         }
