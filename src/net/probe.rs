@@ -1,6 +1,6 @@
 //! Asks servers what the network lets through, outside any call: `halloo probe`.
 //!
-//! [`stun`] runs [`crate::stun::behaviour`] on two sockets, [`turn`] makes an allocation and gives it back.
+//! [`stun()`] runs [`crate::stun::behaviour`] on two sockets, [`turn()`] makes an allocation and gives it back.
 //!
 //! Comes from `cli::probe`.
 

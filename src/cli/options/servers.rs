@@ -1,4 +1,5 @@
 //! `--stun`, `--turn` and what goes with them: how a call gets through a NAT.
+#![allow(rustdoc::broken_intra_doc_links, reason = "the help's brackets mean what may be left out")]
 
 use std::net::IpAddr;
 
