@@ -7,6 +7,8 @@ mod common {
     pub mod nat;
 }
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use common::internet::{Cable, INTERNET, Network, Weather, World};
@@ -14,7 +16,8 @@ use common::nat::Behaviour;
 use halloo::ice::PathId;
 use halloo::peer::Input;
 use halloo::peer::config::Config;
-use halloo::peer::event::Event;
+use halloo::peer::demux::Protocol;
+use halloo::peer::event::{End, Event, IceState, Step};
 use halloo::sdp::Description;
 use halloo::time::Instant;
 
@@ -312,6 +315,133 @@ fn nobody_left_ends_the_call_30_seconds_after_the_last_answer() {
             assert!(restarts_asked(&world, number) >= 2);
         }
     }
+}
+
+/// What becomes of offers that begin ICE anew, once nothing else passes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Signalling {
+    /// Nobody answers: they are taken back after 20 s.
+    Dead,
+    /// After two seconds it is known that they do not arrive.
+    Refuses,
+    /// They are answered at once.
+    Works,
+}
+
+/// Soon nothing passes any more; says when the last answer to either was on its way.
+fn cut_off(world: &mut World) -> [Instant; 2] {
+    const BINDING_SUCCESS: [u8; 2] = [1, 1];
+    let caller = world.hosts[CALLER].interfaces[0].addr;
+    let answered = Rc::new(Cell::new([Instant::ZERO; 2]));
+    let (noted, cut) = (answered.clone(), world.now + 7 * SECOND);
+    world.filter = Box::new(move |now, packet| {
+        if now < cut && packet.bytes.starts_with(&BINDING_SUCCESS) {
+            let mut answered = noted.get();
+            answered[if packet.to == caller { CALLER } else { LISTENER }] = now;
+            noted.set(answered);
+        }
+        now < cut
+    });
+    world.run_for(7 * SECOND);
+    answered.get()
+}
+
+/// Restarts are tried whenever they are asked for, until all have ended.
+fn try_restarts(world: &mut World, signalling: Signalling) {
+    let asked_for = |world: &World| [CALLER, LISTENER].map(|host| restarts_asked(world, host));
+    let mut tried = asked_for(world);
+    let mut given_up = [None; 2];
+    while !world.all_ended() {
+        let next = given_up.iter().flatten().min().copied();
+        let limit = next.map_or(100 * SECOND, |at: Instant| at - world.now);
+        world.run_until(limit, |world| world.all_ended() || asked_for(world) != tried);
+        let now = world.now;
+        for host in [CALLER, LISTENER] {
+            if given_up[host].is_some_and(|at| at <= now) {
+                given_up[host] = None;
+                let _ended = world.hosts[host].peer.abandon_offer(now);
+            }
+            let asked = restarts_asked(world, host);
+            let peer = &mut world.hosts[host].peer;
+            if std::mem::replace(&mut tried[host], asked) == asked || peer.is_ended() {
+                continue;
+            }
+            if signalling == Signalling::Works {
+                peer.restart_ice().unwrap();
+                let offer = peer.make_offer(now).unwrap();
+                if let Ok(answer) = world.hosts[1 - host].peer.accept_offer(now, &offer) {
+                    world.hosts[host].peer.accept_answer(now, &answer).unwrap();
+                }
+            } else if !peer.has_open_offer() {
+                peer.restart_ice().unwrap();
+                peer.make_offer(now).unwrap();
+                given_up[host] = (signalling == Signalling::Refuses).then(|| now + 2 * SECOND);
+            }
+        }
+        assert!(now < Instant::from_millis(120_000), "it goes on");
+    }
+}
+
+/// rfc7675-5.1-1: whatever restarts are tried, and whoever is told that its address has gone.
+#[test]
+fn a_restart_gives_nobody_more_than_30_seconds_after_the_last_answer() {
+    use IceState::{Checking, Closed, Disconnected, Failed};
+    for signalling in [Signalling::Dead, Signalling::Refuses, Signalling::Works] {
+        for (seed, told) in
+            [&[][..], &[CALLER], &[LISTENER], &[CALLER, LISTENER]].iter().enumerate()
+        {
+            let case = format!("{signalling:?}, {told:?} told");
+            let world = World::new(seed as u64, weather(0.0));
+            let mut world = in_a_call(world, &TWO[..1], &ONE, Renomination::Agreed);
+            let answered = cut_off(&mut world);
+            let cut = world.now;
+            for host in *told {
+                world.tell(*host, Input::LocalAddressGone { path: PathId(0) });
+            }
+            try_restarts(&mut world, signalling);
+            world.run_for(60 * SECOND);
+            for (number, host) in world.hosts.iter().enumerate() {
+                let case = format!("{case}, host {number}");
+                let (at, end, reason) = host.ended().unwrap();
+                let after = at - answered[number];
+                assert!((30 * SECOND..31 * SECOND).contains(&after), "{case}: {after:?}");
+                assert_eq!(end, End::Failed { step: Step::Ice }, "{case}");
+                assert!(reason.contains("has not answered"), "{case}: {reason}");
+                let last = &host.events.last().unwrap().1;
+                assert!(matches!(last, Event::Ended { .. }), "{case}: {last:?}");
+                let sent = world.trace.iter().filter(|sent| sent.host == number);
+                let media = sent.filter(|sent| sent.protocol == Some(Protocol::Rtp));
+                let last = media.clone().next_back().unwrap().at;
+                let stops = if told.contains(&number) { cut } else { at };
+                assert!(last <= stops, "{case}: media {:?} too late", last - stops);
+                let counted = host.peer.figures().packets_sent;
+                assert_eq!(counted, media.count() as u64, "{case}: more told than sent");
+                let states = host.events.iter().filter(|(at, _)| *at > cut);
+                let states: Vec<_> = states
+                    .filter_map(|(_, event)| match event {
+                        Event::Ice { state } => Some(*state),
+                        _ => None,
+                    })
+                    .collect();
+                let all = [Checking, Disconnected, Failed, Closed];
+                let skipped = usize::from(signalling != Signalling::Works);
+                assert_eq!(states, all[skipped..], "{case}");
+            }
+        }
+    }
+}
+
+/// As after a computer's sleep: its timer fires when the answer to an offer is overdue, and consent as well.
+#[test]
+fn nothing_is_told_after_the_end() {
+    let world = World::new(1, weather(0.0));
+    let mut world = in_a_call(world, &TWO[..1], &ONE, Renomination::Agreed);
+    world.hosts[CALLER].peer.restart_ice().unwrap();
+    world.hosts[CALLER].peer.make_offer(world.now).unwrap();
+    world.now += 60 * SECOND;
+    world.tell(CALLER, Input::Timer);
+    let last = &world.hosts[CALLER].events.last().unwrap().1;
+    assert!(matches!(last, Event::Ended { .. }), "{last:?}");
 }
 
 #[test]

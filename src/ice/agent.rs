@@ -113,6 +113,8 @@ pub struct Agent {
     rescue: Rescue,
     /// Whether nominations may be followed by others.
     renomination: bool,
+    /// When the other side last answered, in whatever session and by whatever pair.
+    answered: Option<Instant>,
     /// Where media goes, and whether it still may.
     consent: Option<Consent>,
     /// Where it went last, once it may not go anywhere any more.
@@ -166,6 +168,7 @@ impl Agent {
             selected: None,
             rescue: Rescue::default(),
             renomination: false,
+            answered: None,
             consent: None,
             last_in_use: None,
             consent_refused: false,

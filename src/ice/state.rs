@@ -3,17 +3,17 @@
 //! ```text
 //! New          --Started---> Checking      the remote credentials are known
 //! Checking     --Valid-----> Connected     a check was answered
+//! Checking     --Silent----> Disconnected  a restart found nobody yet, and the old pair fell silent, too
 //! Checking     --Lost------> Failed        nothing left to check, and the time for surprises is over
 //! Connected    --Concluded-> Completed     a pair is selected, and no candidate can still come
 //! Connected    --Silent----> Disconnected  nothing was heard for a while
 //! Connected    --Lost------> Failed        consent ran out
-//! Connected    --Restarted-> Checking
+//! Connected    --Restarted-> Checking      both sides take part in a new session
 //! Completed    --Silent----> Disconnected
 //! Completed    --Lost------> Failed
 //! Completed    --Restarted-> Checking
 //! Disconnected --Heard-----> Connected     an answer or a check came again
 //! Disconnected --Lost------> Failed
-//! Disconnected --Restarted-> Checking
 //! Failed       --Restarted-> Checking
 //! New          --Closed----> Closed
 //! Checking     --Closed----> Closed
@@ -22,7 +22,9 @@
 //! Disconnected --Closed----> Closed
 //! Failed       --Closed----> Closed
 //! ```
-//! Everything else changes nothing. `agent/advance.rs` finds out which signal is due.
+//! Everything else changes nothing. Who is disconnected and restarts stays so until somebody is heard: the W3C
+//! has it checking, as if nothing had been, and with one restart after the other both would alternate.
+//! `agent/advance.rs` finds out which signal is due.
 
 /// `RTCIceTransportState` (W3C webrtc-pc section 5.6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,15 +63,16 @@ impl State {
     pub(super) const fn after(self, signal: Signal) -> Self {
         match (self, signal) {
             (Self::New, Signal::Started)
-            | (
-                Self::Connected | Self::Completed | Self::Disconnected | Self::Failed,
-                Signal::Restarted,
-            ) => Self::Checking,
+            | (Self::Connected | Self::Completed | Self::Failed, Signal::Restarted) => {
+                Self::Checking
+            }
             (Self::Checking, Signal::Valid) | (Self::Disconnected, Signal::Heard) => {
                 Self::Connected
             }
             (Self::Connected, Signal::Concluded) => Self::Completed,
-            (Self::Connected | Self::Completed, Signal::Silent) => Self::Disconnected,
+            (Self::Checking | Self::Connected | Self::Completed, Signal::Silent) => {
+                Self::Disconnected
+            }
             (
                 Self::Checking | Self::Connected | Self::Completed | Self::Disconnected,
                 Signal::Lost,

@@ -346,15 +346,18 @@ impl Peer {
             self.settle(now);
             self.give_up(now);
         }
-        self.try_servers_again(now);
         self.check_farewell(now);
         self.check_open_offer(now);
+        if self.phase == Phase::Ended {
+            return;
+        }
+        self.try_servers_again(now);
         self.check_media(now);
         self.check_silence(now);
-        if self.phase != Phase::Ended && self.reports.is_due(now) {
+        if self.reports.is_due(now) {
             self.report(now, Leave::No);
         }
-        if self.phase != Phase::Ended && self.next_figures.is_some_and(|due| due <= now) {
+        if self.next_figures.is_some_and(|due| due <= now) {
             self.next_figures = Some(now + FIGURES_EVERY);
             let figures = self.figures();
             self.figured = (figures.packets_received, figures.packets_lost);

@@ -7,7 +7,7 @@
 use super::super::candidate::{Kind, Transport};
 use super::super::check::{Due, Request, UseCandidate, rto};
 use super::super::checklist::has_consent;
-use super::super::consent::{Consent, Route};
+use super::super::consent::{Consent, EXPIRY, Route, SILENCE};
 use super::super::interface::{Config, Event, Role, SelectedPair};
 use super::super::message::Outgoing;
 use super::super::nominate::{Choice, Expect, Nomination, choose};
@@ -46,7 +46,9 @@ impl Agent {
         };
         let consent = self.consent.as_ref().map(|consent| consent.due(self.now));
         let rounds = [self.next_round(), self.fails_at(), self.standby_due(), gathering];
-        [self.checks.due(), next_check, choice, consent].into_iter().chain(rounds).flatten().min()
+        let ends = [self.consent_ends(), self.silent_at().filter(|at| self.now < *at)];
+        let checks = [self.checks.due(), next_check, choice, consent];
+        checks.into_iter().chain(rounds).chain(ends).flatten().min()
     }
 
     fn repeat_checks(&mut self) {
@@ -177,6 +179,9 @@ impl Agent {
     /// Media goes by the selected pair; before there is one, in a restart by the old one, else by the
     /// best valid one (RFC 8445 section 12.1). Where consent has run out, nothing goes.
     fn choose_route(&mut self) {
+        if self.consent_ends().is_some_and(|at| at <= self.now) {
+            return self.on_consent_lost();
+        }
         if self.consent.as_ref().is_some_and(|consent| consent.is_expired(self.now)) {
             self.on_expired();
         }
@@ -222,12 +227,7 @@ impl Agent {
     fn on_expired(&mut self) {
         let Some(route) = self.consent.as_ref().map(|consent| consent.route) else { return };
         if route.session != self.session.number {
-            // The new session has its own time to connect; but one that nobody answered has none.
-            return if self.session.remote.is_some() {
-                self.set_consent(None);
-            } else {
-                self.on_consent_lost();
-            };
+            return self.set_consent(None); // somebody has answered in the new session
         }
         self.fail(route.pair);
         if let Some(pair) = self.list.get_mut(route.pair) {
@@ -247,8 +247,20 @@ impl Agent {
         self.on_consent_lost();
     }
 
+    /// When all consent ends, whatever is tried meanwhile: another pair, a restart, or several. Nobody has agreed
+    /// to be sent to for longer, and where the only way is gone there is no route whose consent could run out.
+    fn consent_ends(&self) -> Option<Instant> {
+        self.answered.map(|answered| answered + EXPIRY)
+    }
+
+    /// When all has been silent for long, where there is no way that media could go by.
+    fn silent_at(&self) -> Option<Instant> {
+        self.answered.filter(|_| self.consent.is_none()).map(|answered| answered + SILENCE)
+    }
+
     /// Nothing may be sent any more by these credentials: only a restart helps.
     pub(super) fn on_consent_lost(&mut self) {
+        self.answered = None;
         self.stop_media();
         self.checks.clear();
         self.events.push_back(Event::ConsentLost);
@@ -299,6 +311,8 @@ impl Agent {
         if let Some(consent) = &self.consent {
             let silent = consent.is_silent(self.now);
             self.signal(if silent { Signal::Silent } else { Signal::Heard });
+        } else if self.silent_at().is_some_and(|at| at <= self.now) {
+            self.signal(Signal::Silent);
         }
         if self.selected.is_some() && self.has_all_candidates() {
             self.signal(Signal::Concluded);

@@ -82,6 +82,9 @@ impl Agent {
         self.session.set_remote(credentials);
         self.started = Some(self.now);
         self.signal(Signal::Started);
+        if self.restarts > 0 {
+            self.signal(Signal::Restarted);
+        }
         let remotes: Vec<RemoteId> = self.remotes.iter().map(|(remote, _)| remote).collect();
         for remote in remotes {
             self.pair_remote(remote);

@@ -99,10 +99,11 @@ impl Agent {
         self.state
     }
 
-    /// Whether nothing speaks against the pair in use: its checks are answered.
+    /// Whether nothing speaks against the pair in use: its checks are answered, and no restart is under way.
     #[must_use]
     pub fn is_sure(&self) -> bool {
-        matches!(self.state, State::Connected | State::Completed) && !self.rescue.doubts()
+        let is_well = matches!(self.state, State::Connected | State::Completed);
+        is_well && self.selected.is_some() && !self.rescue.doubts()
     }
 
     /// The nominated pair.

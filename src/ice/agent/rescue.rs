@@ -15,7 +15,6 @@ use std::time::Duration;
 use super::super::candidate::PathId;
 use super::super::check::UseCandidate;
 use super::super::checklist::{Cause, has_consent};
-use super::super::consent::EXPIRY;
 use super::super::doubt::{Doubt, RoundTrips, Why};
 use super::super::interface::{Event, Role};
 use super::super::nominate::Nomination;
@@ -133,9 +132,8 @@ impl Agent {
         let probe = probe.map(|due| due.max(self.rescue.probes.next_slot()));
         let other = match &self.rescue.doubt {
             Some(doubt) => {
-                let end = self.consent.is_none().then_some(doubt.since + EXPIRY);
                 let decides = Some(doubt.decides).filter(|decides| *decides > self.now);
-                [Some(doubt.restart_due()), decides, end].into_iter().flatten().min()
+                decides.into_iter().chain([doubt.restart_due()]).min()
             }
             None => self.consent.as_ref().and_then(|consent| consent.doubtful_at()),
         };
@@ -159,10 +157,6 @@ impl Agent {
         self.rescue.doubt = Some(doubt);
         if asks {
             self.events.push_back(Event::RestartNeeded);
-        }
-        // Without a pair there is no consent that could run out.
-        if self.consent.is_none() && doubt.since + EXPIRY <= now {
-            self.on_consent_lost();
         }
     }
 

@@ -99,6 +99,7 @@ impl Agent {
     ) -> Option<PairId> {
         let pair = self.list.get_mut(pair)?;
         let (id, base) = (pair.id, pair.local);
+        self.answered = Some(self.now);
         pair.answered(round_trip);
         pair.on(PairSignal::Answer);
         let seen_as = mapped.and_then(|mapped| self.locals.seen_as(mapped, base)).unwrap_or(base);
@@ -189,6 +190,7 @@ impl Agent {
             return;
         }
         let Some(round_trip) = consent.answered(now, id) else { return };
+        self.answered = Some(now);
         if let Some(pair) = self.counted(pair) {
             pair.answered(round_trip);
             if let Some(valid) = &mut pair.valid {

@@ -7,7 +7,8 @@
 //! ```
 //! Media stays on the old pair meanwhile, and its consent is kept. What belonged to the old session is put
 //! aside until the other side takes part in the new one: an offer may be refused, cross another one, or
-//! get lost, and then the old session has to go on as if nothing had been (RFC 9429 section 4.1.10.2).
+//! get lost, and then the old session has to go on as if nothing had been (RFC 9429 section 4.1.10.2). So the
+//! state stays that of the old one until then. Whatever is tried, the call ends 30 s after the last answer.
 //!
 //! Read next: `request.rs`.
 
@@ -19,10 +20,9 @@ use super::super::check::Checks;
 use super::super::checklist::Checklist;
 use super::super::credentials::Credentials;
 use super::super::doubt::Why;
-use super::super::interface::Event;
 use super::super::pair::{LocalId, PairId};
 use super::super::session::Session;
-use super::super::state::{Signal, State};
+use super::super::state::Signal;
 use super::rescue::Rescue;
 use super::{Agent, Candidate, Gathering};
 use crate::time::Instant;
@@ -35,7 +35,6 @@ const MAX_OLD_WAYS: usize = 16;
 pub(super) struct Before {
     session: Session,
     previous: Option<Session>,
-    state: State,
     started: Option<Instant>,
     gathering: Gathering,
     told_gathered: bool,
@@ -100,7 +99,6 @@ impl Agent {
         let before = Before {
             session: last,
             previous,
-            state: self.state,
             started: self.started.take(),
             gathering: self.gathering,
             told_gathered: self.told_gathered,
@@ -126,7 +124,9 @@ impl Agent {
         self.ask_servers(); // from sockets that came since the choice
         self.told_gathered = self.has_all_candidates_of_ours();
         self.told_gathered_at = self.now;
-        self.signal(Signal::Restarted);
+        if !self.state.is_alive() {
+            self.signal(Signal::Restarted); // there is no session that could go on
+        }
         before
     }
 
@@ -171,10 +171,6 @@ impl Agent {
         self.unannounced.extend(before.unannounced);
         self.rescue = before.rescue;
         self.early.clear();
-        if self.state.is_alive() && self.state != before.state {
-            self.state = before.state;
-            self.events.push_back(Event::State(before.state));
-        }
         if self.selected.is_some() && self.in_use().is_none() {
             self.doubt(Why::PathGone); // meanwhile
         }

@@ -57,9 +57,11 @@ impl Driver {
         }
     }
 
-    /// Tells everybody, and keeps it for those who ask later.
+    /// Tells everybody, and keeps it for those who ask later. After the end of a call nothing is told of it:
+    /// whoever carries its offers may learn too late that they did not arrive.
     pub(super) fn tell(&mut self, now: Instant, key: CallKey, event: Event) {
-        let Some(call) = self.calls.get_mut(key) else { return };
+        let call = self.calls.get_mut(key);
+        let Some(call) = call.filter(|call| call.state != CallState::Ended) else { return };
         let event = match (event, call.verdict.take()) {
             (Event::Ended { .. }, Some((end, reason))) => {
                 Event::Ended { end, reason, remedy: None }

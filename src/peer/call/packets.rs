@@ -124,7 +124,7 @@ impl Peer {
     }
 
     fn reflect(&mut self, now: Instant, heard: &Heard<'_>) {
-        if !self.is_sending() {
+        if !self.is_sending() || !self.has_a_way() {
             return;
         }
         let mut buffer = self.outbox.buffer();
@@ -164,7 +164,7 @@ impl Peer {
         if self.config.sending == Sending::Reflect {
             return;
         }
-        if !self.is_sending() {
+        if !self.is_sending() || !self.has_a_way() {
             self.sender.pass_over(frame);
             return;
         }
@@ -174,6 +174,11 @@ impl Peer {
         } else {
             self.outbox.recycle(buffer);
         }
+    }
+
+    /// Whether a packet could leave: else none is made, nor counted as sent.
+    fn has_a_way(&self) -> bool {
+        self.transport.as_ref().is_some_and(|transport| transport.agent.send_pair().is_some())
     }
 
     fn send_rtp(&mut self, now: Instant, packet: Vec<u8>) {

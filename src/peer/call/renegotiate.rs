@@ -157,7 +157,9 @@ impl Peer {
 
     /// The other side doesn't answer our offer.
     pub(super) fn check_open_offer(&mut self, now: Instant) {
-        if self.offer_due.is_some_and(|due| due <= now) && self.abandon_offer(now).is_ok() {
+        let is_due = self.offer_due.is_some_and(|due| due <= now);
+        // Without it the call may have no way left, and be over.
+        if is_due && self.abandon_offer(now).is_ok() && self.phase != Phase::Ended {
             let seconds = ANSWER_WITHIN.as_secs();
             let text = format!(
                 "the other side did not answer our new offer within {seconds} s; the call goes on"
