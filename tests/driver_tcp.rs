@@ -151,3 +151,12 @@ async fn who_calls_announces_that_it_connects_and_relays_alone_have_no_tcp() {
     let relays = driver(Options { peer, ..listening() });
     assert_eq!(offered(&relays).await.0, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn who_spoils_its_network_offers_no_way_that_sends_again_what_was_lost() {
+    for tcp in [Tcp::Listens, Tcp::Connects] {
+        let impair = Some("loss=100%".parse().unwrap());
+        let (lines, _) = offered(&driver(Options { tcp, impair, ..Options::default() })).await;
+        assert_eq!(lines, [""; 0]);
+    }
+}

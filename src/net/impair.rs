@@ -4,6 +4,10 @@
 //! twice. It holds no packets and reads no clock, so the same seed spoils the same packets, in
 //! a real call as in a test in virtual time.
 //!
+//! RTP has a lane of its own. How many checks, handshake messages and reports go between two packets of sound
+//! hangs on timers and on how busy the machines are; the n-th packet of sound meets the same fate whatever
+//! they do. (To a relay that is so once a channel is bound: what goes in Send indications looks like STUN.)
+//!
 //! Losses come in bursts as E. N. Gilbert described (*Capacity of a burst-noise channel*, 1960): the
 //! link is good, and loses nothing, or bad, and loses everything.
 //!
@@ -21,7 +25,7 @@
 //! use halloo::time::Instant;
 //! let impairment: Impairment = "delay=80ms,dup=100%".parse()?;
 //! let mut link = Link::new(&impairment, Direction::Out);
-//! let arrivals: Vec<_> = link.carry(Instant::ZERO).collect();
+//! let arrivals: Vec<_> = link.carry(Instant::ZERO, b"any packet").collect();
 //! assert_eq!(arrivals, [Instant::from_millis(80); 2]);
 //! # Ok::<(), halloo::net::impair::BadImpairment>(())
 //! ```
@@ -37,6 +41,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::peer::demux::{Protocol, classify};
 use crate::time::Instant;
 
 /// How bad the network is. [`Default`] is a perfect one; parsed from text by [`str::parse`].
@@ -85,6 +90,13 @@ pub enum Direction {
 #[derive(Debug)]
 pub struct Link {
     settings: Impairment,
+    rtp: Lane,
+    rest: Lane,
+}
+
+/// What has become of packets of one kind.
+#[derive(Debug)]
+struct Lane {
     rng: StdRng,
     state: State,
     latest: Instant,
@@ -103,27 +115,39 @@ impl Link {
     /// A link that has carried nothing yet.
     #[must_use]
     pub fn new(settings: &Impairment, direction: Direction) -> Self {
-        let seed =
-            settings.seed.wrapping_mul(2).wrapping_add(u64::from(direction == Direction::In));
-        Self {
-            settings: *settings,
-            rng: StdRng::seed_from_u64(seed),
-            state: State::Good,
-            latest: Instant::ZERO,
-        }
+        let lane = |number: u64| {
+            let number = 2 * number + u64::from(direction == Direction::In);
+            Lane::new(settings.seed.wrapping_mul(4).wrapping_add(number))
+        };
+        Self { settings: *settings, rtp: lane(0), rest: lane(1) }
     }
 
     /// When a packet handed over at `now` arrives: no time, one, or two.
-    pub fn carry(&mut self, now: Instant) -> impl Iterator<Item = Instant> + use<> {
+    pub fn carry(&mut self, now: Instant, packet: &[u8]) -> impl Iterator<Item = Instant> + use<> {
+        let lane = if is_rtp(packet) { &mut self.rtp } else { &mut self.rest };
+        lane.carry(now, &self.settings)
+    }
+}
+
+impl Lane {
+    fn new(seed: u64) -> Self {
+        Self { rng: StdRng::seed_from_u64(seed), state: State::Good, latest: Instant::ZERO }
+    }
+
+    fn carry(
+        &mut self,
+        now: Instant,
+        settings: &Impairment,
+    ) -> impl Iterator<Item = Instant> + use<> {
         // Every packet draws the same numbers: whether one is lost doesn't change the next one's luck.
         let [lost, later, overtaken, twice] = self.rng.random::<[f64; 4]>();
-        let copies = match self.loses(lost) {
+        let copies = match self.loses(lost, settings) {
             true => 0,
-            false if twice < self.settings.duplicate => 2,
+            false if twice < settings.duplicate => 2,
             false => 1,
         };
-        let queued = now + self.settings.delay + self.settings.jitter.mul_f64(later);
-        let arrival = if overtaken < self.settings.reorder {
+        let queued = now + settings.delay + settings.jitter.mul_f64(later);
+        let arrival = if overtaken < settings.reorder {
             queued + OVERTAKEN_BY
         } else {
             self.latest = self.latest.max(queued);
@@ -132,8 +156,8 @@ impl Link {
         std::iter::repeat_n(arrival, copies)
     }
 
-    fn loses(&mut self, drawn: f64) -> bool {
-        let Impairment { loss, burst, .. } = self.settings;
+    fn loses(&mut self, drawn: f64, settings: &Impairment) -> bool {
+        let Impairment { loss, burst, .. } = *settings;
         let Some(burst) = burst else { return drawn < loss };
         let change = match self.state {
             State::Good => loss / (burst * (1.0 - loss)),
@@ -149,16 +173,27 @@ impl Link {
     }
 }
 
+/// Whether it is a packet of sound, also on the way to or from a relay (RFC 8656 section 12.4: the data is
+/// behind four bytes).
+fn is_rtp(packet: &[u8]) -> bool {
+    let protocol = match classify(packet) {
+        Some(Protocol::TurnChannel) => packet.get(4..).and_then(classify),
+        protocol => protocol,
+    };
+    protocol == Some(Protocol::Rtp)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const PACKETS: u64 = 50_000;
+    const SOUND: &[u8] = &[0x80, 111];
 
     /// One packet each 20 ms; when each of them arrives.
     fn run(impairment: &str, direction: Direction) -> Vec<Vec<Instant>> {
         let mut link = Link::new(&impairment.parse().unwrap(), direction);
-        (0..PACKETS).map(|i| link.carry(Instant::from_millis(20 * i)).collect()).collect()
+        (0..PACKETS).map(|i| link.carry(Instant::from_millis(20 * i), SOUND).collect()).collect()
     }
 
     fn share(runs: &[Vec<Instant>], what: impl Fn(&[Instant]) -> bool) -> f64 {
@@ -178,6 +213,24 @@ mod tests {
         assert_eq!(first, run(&format!("{all},seed=7"), Direction::Out));
         assert_ne!(first, run(&format!("{all},seed=8"), Direction::Out));
         assert_ne!(first, run(&format!("{all},seed=7"), Direction::In), "the other way is another");
+    }
+
+    #[test]
+    fn what_goes_between_two_packets_of_sound_does_not_change_their_fate() {
+        let all = "loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=7";
+        let alone = run(all, Direction::Out);
+        let mut link = Link::new(&all.parse().unwrap(), Direction::Out);
+        let [stun, dtls, rtcp] = [[0, 1], [22, 254], [0x80, 200]];
+        let relayed = [&[0x40, 0, 0, 2], SOUND].concat();
+        for (at, fate) in (0..PACKETS).map(|i| Instant::from_millis(20 * i)).zip(alone) {
+            let busy = (at - Instant::ZERO).as_millis() % 7;
+            for other in [stun, dtls, rtcp].iter().take(usize::try_from(busy).unwrap()) {
+                let _whatever_becomes_of_it = link.carry(at, other);
+            }
+            let sound = if busy < 3 { SOUND } else { &relayed };
+            assert_eq!(link.carry(at, sound).collect::<Vec<_>>(), fate, "at {at:?}");
+        }
+        assert!(!is_rtp(&[0x40, 0, 0, 2, 0x80, 200]) && !is_rtp(&[0x40]) && !is_rtp(&[]));
     }
 
     #[test]

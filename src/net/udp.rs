@@ -176,12 +176,6 @@ impl Sockets {
         Some((base.path, without_scope(base.addr), base.tcp_type()))
     }
 
-    /// Whether this path is one of connections.
-    #[must_use]
-    pub fn is_tcp(&self, path: PathId) -> bool {
-        self.sockets.iter().any(|bound| bound.tcp.as_ref().is_some_and(|base| base.path == path))
-    }
-
     /// From where connections of this path are made; `None` if they aren't.
     #[must_use]
     pub fn connects_from(&self, path: PathId) -> Option<SocketAddr> {

@@ -271,7 +271,7 @@ impl Call {
         };
         let arrivals: Vec<_> = match protocol {
             Some(Protocol::Dtls) => vec![self.now + self.delay],
-            _ => link.carry(self.now).collect(),
+            _ => link.carry(self.now, &bytes).collect(),
         };
         let longer = (self.detour)(who, &bytes);
         for at in arrivals {

@@ -61,7 +61,8 @@ pub struct MediaOptions {
     #[command(flatten, next_help_heading = NETWORK)]
     pub paths: PathOptions,
     /// Make the own network bad, both ways, repeatably:
-    /// loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=1
+    /// loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=1. No media by TCP then,
+    /// but to a TURN server, which it leaves alone
     #[arg(long, help_heading = NETWORK, value_name = "HOW")]
     pub impair: Option<Impairment>,
 }

@@ -164,11 +164,12 @@ pub fn start(options: Options, sound: Sound) -> Result<Handle, Refusal> {
     Ok(handle)
 }
 
-/// Where relays alone are used, nobody is to learn an address of ours, and none is of use.
+/// Where relays alone are used, nobody is to learn an address of ours, and none is of use. And what
+/// `--impair` loses, TCP would send again: a call would go around the bad network.
 fn sockets(options: &Options) -> std::io::Result<Sockets> {
-    let tcp = match options.peer.policy {
-        Policy::All => options.tcp,
-        Policy::Relay => Tcp::Off,
+    let tcp = match (options.peer.policy, options.impair) {
+        (Policy::All, None) => options.tcp,
+        (Policy::All, Some(_)) | (Policy::Relay, _) => Tcp::Off,
     };
     Sockets::bind(&options.interfaces, options.udp_port, tcp)
 }

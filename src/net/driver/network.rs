@@ -1,4 +1,5 @@
-//! The sockets as the loop sees them: perfect, or spoiled by `--impair`.
+//! The sockets as the loop sees them: perfect, or spoiled by `--impair`. Streams are never spoiled: where there
+//! is an impairment no media goes by TCP, but what a TURN server gets or sends by it.
 //!
 //! Unspoiled, a datagram goes straight from the socket into the loop's one buffer, and from a peer's
 //! buffer straight to the socket. Only a spoiled network holds copies of packets, until they arrive.
@@ -145,10 +146,6 @@ impl Network {
             }
             return;
         };
-        if self.sockets.is_tcp(path) {
-            let from = self.sockets.connects_from(path);
-            return self.streams.send(now, call, (path, to), from, datagram);
-        }
         spoiled.out.carry(now, path, to, datagram);
         self.release(now);
     }
@@ -182,7 +179,7 @@ impl Network {
 
 impl Way {
     fn carry(&mut self, now: Instant, path: PathId, address: SocketAddr, bytes: &[u8]) {
-        for at in self.link.carry(now) {
+        for at in self.link.carry(now, bytes) {
             self.held.hold(at, (path, address, bytes.into()));
         }
     }
