@@ -683,4 +683,22 @@ fn after_a_restart_the_socket_that_works_ranks_first_and_one_in_doubt_last() {
     world.tell(0, Input::PathGone(PathId(0)));
     world.tell(0, Input::Restart);
     assert_eq!(ranks(&world), [(ip(other), best)], "gone");
+
+    // One that is needed before the first has chosen anything, and one after it has.
+    let mut world = World::pair(1, Weather::CLEAN, &[A, other], &[B]);
+    assert!(world.run_to_selection(5_000));
+    world.run(world.now + Duration::from_secs(5), |_| false);
+    world.cut = true;
+    world.tell(0, Input::MediaStopped);
+    world.tell(0, Input::Restart);
+    world.exchange_all();
+    world.tell(0, Input::Restart);
+    assert_eq!(ranks(&world), [(ip(other), best), (ip(A), second)], "still in doubt");
+    world.exchange_all();
+    world.cut = false;
+    assert!(world.run_to_selection(20_000));
+    let in_use = world.nodes[0].selected().unwrap().local.addr.ip();
+    world.run(world.now + Duration::from_secs(5), |_| false);
+    world.tell(0, Input::Restart);
+    assert!(ranks(&world).contains(&(in_use, best)), "all is well again: {:?}", ranks(&world));
 }

@@ -209,6 +209,8 @@ impl Agent {
             Input::RelayDisconnected(path) => self.gatherer.forget(self.now, path),
             Input::RelaysExpected(expected) => {
                 self.gatherer.expect(expected);
+                // The relay that was the last to be waited for has ended in this very moment, and another is
+                // expected in its place: the end was told too soon.
                 let just_told = self.told_gathered_at == self.now && self.selected.is_none();
                 self.told_gathered &= !(expected && just_told);
             }

@@ -215,7 +215,7 @@ impl Locals {
     fn rank(&mut self, rank: impl Fn(PathId) -> u8) {
         let udp = self.list.iter_mut().map(|(_, local)| local);
         let udp = udp.filter(|local| local.candidate.transport == Transport::Udp);
-        let (mut hosts, others): (Vec<_>, Vec<_>) =
+        let (mut hosts, mut others): (Vec<_>, Vec<_>) =
             udp.partition(|local| local.candidate.kind == Kind::Host);
         hosts.sort_by_key(|local| (rank(local.path), Reverse(local.candidate.priority)));
         self.preferences = Preferences::default();
@@ -226,11 +226,18 @@ impl Locals {
             host.candidate.priority = priority;
             ranked.push((host.base, priority));
         }
+        // Two of one base keep their order, and each a priority of its own (RFC 8445 section 5.1.2).
+        others.sort_by_key(|local| Reverse(local.candidate.priority));
+        let mut given = Vec::new();
         for local in others {
             let base = ranked.iter().find(|(base, _)| *base == local.base);
             if let (Kind::ServerReflexive, Some((_, priority))) = (local.candidate.kind, base) {
-                local.candidate.priority =
-                    with_type(*priority, Transport::Udp, Kind::ServerReflexive);
+                let mut wanted = with_type(*priority, Transport::Udp, Kind::ServerReflexive);
+                while given.contains(&wanted) {
+                    wanted = wanted.saturating_sub(1 << 8);
+                }
+                given.push(wanted);
+                local.candidate.priority = wanted;
             }
         }
     }
@@ -288,6 +295,33 @@ mod tests {
         assert_eq!(locals.get(id).unwrap().candidate.priority, 2_130_706_431);
         assert_eq!(locals.add_host(PathId(2), addr), None, "the same address");
         assert_eq!(locals.add_host(PathId(3), "0.0.0.0:5000".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn ranked_anew_each_candidate_has_a_priority_of_its_own() {
+        // rfc8445-5.1.2-1
+        let mut locals = Locals::default();
+        let addr = |text: &str| text.parse().unwrap();
+        let first = locals.add_host(PathId(1), addr("192.0.2.1:5000")).unwrap();
+        let second = locals.add_host(PathId(2), addr("192.0.2.2:5000")).unwrap();
+        for (base, seen) in [
+            (first, "203.0.113.5:40000"),
+            (first, "203.0.113.5:40001"),
+            (first, "203.0.113.6:40000"),
+            (second, "203.0.113.5:40002"),
+        ] {
+            locals.add_reflexive(base, "198.51.100.1".parse().unwrap(), addr(seen)).unwrap();
+        }
+        let order = |locals: &Locals| {
+            let mut all: Vec<_> = locals.iter().map(|(_, local)| &local.candidate).collect();
+            all.sort_by_key(|candidate| Reverse(candidate.priority));
+            let all: Vec<_> = all.into_iter().map(|it| (it.priority, it.addr)).collect();
+            assert!(all.windows(2).all(|two| two[0].0 > two[1].0), "{all:?}");
+            all.into_iter().map(|(_, addr)| addr).collect::<Vec<_>>()
+        };
+        let before = order(&locals);
+        locals.restart(|_| 1);
+        assert_eq!(order(&locals), before, "where all are ranked alike");
     }
 
     #[test]

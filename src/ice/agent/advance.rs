@@ -227,7 +227,7 @@ impl Agent {
     fn on_expired(&mut self) {
         let Some(route) = self.consent.as_ref().map(|consent| consent.route) else { return };
         if route.session != self.session.number {
-            return self.set_consent(None); // somebody has answered in the new session
+            return self.set_consent(None); // another way was answered since; `consent_ends` watches
         }
         self.fail(route.pair);
         if let Some(pair) = self.list.get_mut(route.pair) {

@@ -78,7 +78,7 @@ impl Agent {
         }
     }
 
-    /// Whether [`Self::has_all_candidates`] is true for good; told once.
+    /// Whether [`Self::has_all_candidates`] is true for good.
     pub(super) fn gather(&mut self) {
         let now = self.now;
         self.gatherer.tick(now, &mut self.rng);

@@ -231,6 +231,7 @@ impl Agent {
     /// From here on this pair carries the media; the others stand by.
     pub(super) fn use_pair(&mut self, id: PairId) {
         self.selected = Some(id);
+        self.rescue.old_is_dead = false; // the old one is left
         self.bind_channel();
         self.calm_down();
         if let Some(selected) = self.selected_pair() {

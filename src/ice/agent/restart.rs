@@ -135,7 +135,8 @@ impl Agent {
     /// one only after seconds.
     fn rank_locals(&mut self) -> Vec<(LocalId, Local)> {
         let in_use = self.consent.as_ref().map(|consent| consent.route.path);
-        let is_in_doubt = self.rescue.doubts();
+        // A second restart in a row has no doubt of its own: nothing was chosen since the first.
+        let is_in_doubt = self.rescue.doubts() || self.rescue.old_is_dead();
         self.locals.restart(|path| match (Some(path) == in_use, is_in_doubt) {
             (true, false) => 0,
             (false, _) => 1,

@@ -161,8 +161,10 @@ impl Streams {
         if let Some(stream) = of_call.and_then(|number| self.streams.get_mut(number)) {
             return stream.send(packet);
         }
-        let made = self.streams.values().filter(|it| it.call == Some(call)).count();
-        let (Some(from), true) = (from, is_check(packet) && made < MOST_OF_A_CALL) else { return };
+        let Some(from) = from.filter(|_| is_check(packet)) else { return };
+        if self.streams.values().filter(|it| it.call == Some(call)).count() >= MOST_OF_A_CALL {
+            return;
+        }
         let (_, to) = ends;
         let connecting = Box::pin(message_stream::connect(to, Some(from)));
         self.add(now, ends, Some(call), Link::Connecting(connecting, vec![packet.to_vec()]));

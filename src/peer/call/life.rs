@@ -238,8 +238,11 @@ impl Peer {
         let newly_lost = (lost - lost_before).max(0) as f64;
         let expected = newly_lost + received.saturating_sub(received_before) as f64;
         let counters = self.receiver.counters();
-        let pair = self.transport.as_ref().and_then(|t| t.agent.selected());
-        let rtt = self.reports.round_trip.or(pair.and_then(|pair| pair.round_trip_time));
+        let agent = self.transport.as_ref().map(|transport| &transport.agent);
+        // The one that media goes by, also while ICE begins anew.
+        let pair = agent.and_then(|agent| agent.every_pair().find(|pair| pair.selected));
+        let by_ice = pair.and_then(|pair| pair.figures.current_round_trip_time);
+        let rtt = self.reports.round_trip.or(by_ice);
         let lag = self.receiver.stream().and_then(|stream| stream.jitter.lag());
         Figures {
             loss: if expected > 0.0 { newly_lost / expected } else { 0.0 },
