@@ -237,7 +237,7 @@ impl Carrier {
         let _ended = self.calls.give_way(self.id).await;
         let Some(wait) = AGAIN_AFTER.get(self.crossed) else { return };
         self.crossed += 1;
-        self.again = Some((Instant::now() + *wait, Again::Offer));
+        self.wish(Instant::now() + *wait, Again::Offer);
     }
 
     /// Something of theirs.
@@ -248,7 +248,7 @@ impl Carrier {
             Told::EndOfCandidates => self.calls.add_candidate(self.id, None).await,
             Told::Ended { reason, failed } => {
                 self.ended = Some((reason, failed));
-                self.again = Some((Instant::now() + GOODBYE_WITHIN, Again::End));
+                self.wish(Instant::now() + GOODBYE_WITHIN, Again::End);
                 return;
             }
         };
@@ -291,7 +291,14 @@ impl Carrier {
         self.restarts += 1;
         let now = Instant::now();
         let at = self.restarted.map_or(now, |restarted| now.max(restarted + BETWEEN_RESTARTS));
-        self.again = Some((at, Again::Restart));
+        self.wish(at, Again::Restart);
+    }
+
+    /// This in place of what was due, unless that is the end they have told: nothing comes after it.
+    fn wish(&mut self, at: Instant, what: Again) {
+        if self.ended.is_none() || what == Again::End {
+            self.again = Some((at, what));
+        }
     }
 
     async fn try_again(&mut self, what: Again) {
