@@ -319,7 +319,7 @@ fn ctrl_c_and_sigterm_hang_up_a_connected_call_and_exit_0() {
 }
 
 #[test]
-fn ctrl_c_and_sigterm_end_a_probe_and_exit_0() {
+fn ctrl_c_and_sigterm_end_a_probe_without_a_verdict() {
     let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let server = format!("stun:{}", nobody.local_addr().unwrap());
     for signal in ["INT", "TERM"] {
@@ -327,7 +327,7 @@ fn ctrl_c_and_sigterm_end_a_probe_and_exit_0() {
         let mut probe = Halloo::start(None, &arguments);
         probe.wait_for("address", |_| true);
         probe.signal(signal);
-        assert_eq!(probe.wait(LIMIT).code(), Some(0), "{}", probe.messages());
+        assert_eq!(probe.wait(LIMIT).code(), Some(1), "{}", probe.messages());
         assert!(probe.events.iter().all(|event| event["event"] != "verdict"), "it has none");
     }
 }

@@ -75,7 +75,7 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let hint = match refusal {
             Refusal::NoUsableAudio { .. } => {
-                "call without --codec; if it was not given, the other side has to change its answer"
+                "leave --codec out; if it was not given, the other side has to use other codecs"
             }
             Refusal::NoWay { .. } => {
                 "check --turn, --turn-user and --turn-password, or leave out --ice-policy relay"

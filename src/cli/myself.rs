@@ -20,6 +20,7 @@ use super::signals::Asked;
 use crate::audio::wav::{WavError, WavReader};
 use crate::audio::{Channels, sink, source};
 use crate::net::driver::{self, CallId, Caller, Handle};
+use crate::net::interfaces;
 use crate::net::sound::Sound;
 use crate::net::tcp::Tcp;
 use crate::net::world::World;
@@ -43,8 +44,8 @@ pub async fn run(options: CallOptions) -> Result<(), Failure> {
     for (hz, path) in PITCHES.into_iter().zip(&recordings.0) {
         let mut settings = options.media.driver();
         settings.tcp = Tcp::Off;
-        if settings.interfaces.is_empty() {
-            settings.interfaces = LOOPBACK.map(str::to_owned).to_vec();
+        if settings.interfaces.is_empty() && settings.peer.servers.is_empty() {
+            settings.interfaces = loopback();
         }
         settings.duration = Some(options.media.duration.unwrap_or(LISTEN_FOR));
         let spec = (source::Spec::Tone(hz), sink::Spec::File(path.clone()));
@@ -61,6 +62,12 @@ pub async fn run(options: CallOptions) -> Result<(), Failure> {
     }
     called?;
     verdict(options.telling.json.then_some(caller.world()), &recordings)
+}
+
+/// No network is needed, and none is judged. Where the system names none, all interfaces serve.
+fn loopback() -> Vec<String> {
+    let all = interfaces::addresses().unwrap_or_default().into_iter();
+    all.filter(|address| address.ip.is_loopback()).map(|address| address.interface).collect()
 }
 
 /// Sets the call up without any HTTP, and follows it to its end.
@@ -198,8 +205,6 @@ impl Drop for Recordings {
 
 /// What the caller and the answerer send, Hz: no multiples of each other.
 const PITCHES: [f64; 2] = [440.0, 620.0];
-/// No network is needed, and none is judged: Linux's name, and the BSDs'.
-const LOOPBACK: [&str; 2] = ["lo", "lo0"];
 /// How long the tones run.
 const LISTEN_FOR: Duration = Duration::from_secs(2);
 /// Share of the sound that must be the tone: codecs add a little of their own.

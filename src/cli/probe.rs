@@ -32,17 +32,16 @@ use crate::turn;
 /// Runs the command, until it is asked to end: then what was told so far was all.
 ///
 /// # Errors
-/// This machine has no network, or nothing that was asked for answers.
+/// This machine has no network, nothing that was asked for answers, or there was no time for a verdict.
 pub async fn run(options: ProbeOptions) -> Result<(), Failure> {
     let mut asked = Asked::listen().map_err(|e| Failure::machine("no signals", &e))?;
     tokio::select! {
         asked_all = ask(&options) => asked_all,
-        () = asked.heard() => {
-            if !options.telling.quiet {
-                complain("ended before every server had its time to answer");
-            }
-            Ok(())
-        }
+        () = asked.heard() => Err(Failure::at(
+            Step::Signalling,
+            "ended before every server had its time to answer",
+            "let it run to its end",
+        )),
     }
 }
 

@@ -42,7 +42,7 @@ pub struct MediaOptions {
     /// Hang up after so many seconds of connected call
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub duration: Option<Duration>,
-    /// Give up when not connected so many seconds after the answer. That may take 60 s; with `call URL` and a limit below 45, no longer than the limit
+    /// Give up when not connected so many seconds after the answer. The answer itself may take 60 s of ringing (`call URL` waits no longer than a limit below 45), and with `paste` as long as it takes
     #[arg(long, value_name = "S", default_value = "45", value_parser = seconds)]
     pub timeout: Duration,
     /// Media only by this network interface (repeatable) [default: every usable one]
@@ -61,8 +61,8 @@ pub struct MediaOptions {
     #[command(flatten, next_help_heading = NETWORK)]
     pub paths: PathOptions,
     /// Make the own network bad, both ways, repeatably:
-    /// loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=1. No media by TCP then,
-    /// but to a TURN server, which it leaves alone
+    /// loss=10%,burst=3,delay=80ms,jitter=40ms,reorder=2%,dup=1%,seed=1. No media goes by TCP then,
+    /// except to a TURN server by TCP or TLS, which is not made worse
     #[arg(long, help_heading = NETWORK, value_name = "HOW")]
     pub impair: Option<Impairment>,
 }
