@@ -172,8 +172,8 @@ fn after_an_exchange_whose_fate_is_unknown_both_come_together_again() {
     let mut caller = call_through(&gate);
     listener.program.wait_for("pair", |_| true);
     caller.press("r");
-    // What is not answered is sent once more; the offer after that gets through.
-    for _ in 0..2 {
+    // What is not answered is sent three times; the offer after that gets through.
+    for _ in 0..3 {
         gate.taken.recv_timeout(Duration::from_secs(20)).unwrap();
     }
     gate.is_now(Fate::Passed);
