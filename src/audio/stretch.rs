@@ -21,10 +21,9 @@
 use super::frame::Channels;
 
 /// How fast to play a packet's sound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tempo {
     /// Just as it was sent.
-    #[default]
     AsSent,
     /// One cycle less of it.
     Faster,

@@ -85,7 +85,7 @@ fn bearing(request: &Request<Incoming>, policy: &Policy) -> Bearing {
     token.borne_by(headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes))
 }
 
-/// A header as text; one that is no text, or comes twice, is as good as `""`, which matches nothing.
+/// A header as text; one that is no text, or comes twice, is as good as `""`, which is refused everywhere.
 fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?.to_str().unwrap_or_default();

@@ -9,7 +9,7 @@
 //! ─────────────┴──────┬─────────────────────┴──────────────────────────> lag
 //!                   target
 //! ```
-//! What asked wishes a [`Tempo`] with each packet; whoever makes sound of it does what that sound allows,
+//! The buffer wishes a [`Tempo`] with each packet; whoever makes sound of it does what that sound allows,
 //! some milliseconds, and tells by [`JitterBuffer::stretched`]. 60 ms later it may be done again: NetEq
 //! (libwebrtc) waits 50, and has the same 20 ms. A noise can't be stretched. So after half a second in vain
 //! it goes by what is heard: one concealed frame, or one packet dropped. That is also done, and at once, with
