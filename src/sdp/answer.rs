@@ -2,22 +2,25 @@
 //!
 //! One section is taken: the first audio that works. All others are answered where they stand, with port
 //! 0, and are not in the bundle; so ours is the bundle's tagged section, and its own transport attributes
-//! are the ones that count (RFC 8843 section 7.3). Only a `bundle-only` section, which has none, uses those of
-//! the first section of its bundle that does.
+//! are the ones that count (RFC 8843 section 7.3). Only a `bundle-only` section, whose own ones don't count, uses
+//! those of the first section of its bundle that has a port.
 //!
 //! ```text
 //! offered   sendrecv sendonly recvonly inactive      actpass  active   passive
 //! answered  sendrecv recvonly sendonly inactive      active   passive  active
 //! ```
-//! Nothing is changed here: a refusal leaves the call as it was.
+//! Nothing is changed here: a refusal leaves the call as it was. Read next: `answer/write.rs`.
+
+mod write;
+
+pub use write::write;
 
 use super::agreement::{
     Agreed, AgreedCodec, AgreedTelephoneEvent, BundlePolicy, Capabilities, DtlsRole, ExtensionIds,
     Obstacle, PACKET_LENGTHS, Preference, Refusal, Remote,
 };
-use super::attribute::Attribute;
 use super::codec::{Codec, OpusParameters};
-use super::local::{self, Format, Parameters};
+use super::local;
 use super::section::Section;
 use super::session::Description;
 use super::value::{Direction, Fingerprint, Setup};
@@ -337,72 +340,4 @@ fn ptime(remote: &Remote, wishes: OpusParameters, ours: u32) -> u32 {
     let wish = remote.ptime.unwrap_or(ours).max(wishes.min_ptime.unwrap_or(0)).min(longest);
     let mut lengths = PACKET_LENGTHS.into_iter().rev();
     lengths.find(|length| *length <= wish).unwrap_or(10)
-}
-
-/// Writes our answer: `agreed` must come from [`choose`] of this offer.
-pub fn write(offer: &Description, agreed: &Agreed, parameters: &Parameters<'_>) -> Description {
-    let Parameters { local, capabilities, .. } = parameters;
-    let options = capabilities.ice_options.iter().map(String::as_str);
-    let options: Vec<_> = options.filter(|option| agreed.remote.has_ice_option(option)).collect();
-    let bundle = agreed.mid.as_deref().filter(|mid| offer.bundle_of(Some(mid)).is_some());
-
-    let mut answer = local.head(bundle, &options);
-    for section in offer.sections() {
-        answer.media.push(if section.index == agreed.section {
-            audio_section(section, agreed, parameters)
-        } else {
-            local::refused(section.media)
-        });
-    }
-    answer
-}
-
-fn audio_section(
-    offered: Section<'_>,
-    agreed: &Agreed,
-    parameters: &Parameters<'_>,
-) -> super::Media {
-    let Parameters { local, capabilities, previous } = parameters;
-    let formats = formats(offered, agreed, capabilities);
-    let setup = match agreed.dtls_role {
-        DtlsRole::Client => Setup::Active,
-        DtlsRole::Server => Setup::Passive,
-    };
-    let before = previous.and_then(|previous| previous.sections().nth(agreed.section));
-    let named_before = before.is_some_and(|section| section.msid().is_some());
-
-    let mut media = local.section(&offered.media.protocol, &formats);
-    let lines = &mut media.attributes;
-    lines.extend(agreed.mid.clone().map(Attribute::Mid));
-    lines.extend(local.source_lines(agreed.direction, named_before));
-    lines.push(Attribute::RtcpMux);
-    // RFC 8858 section 4.3 forbids this in answers, RFC 9725 section 4.4.1 asks both sides for it: it is
-    // repeated to those who said it.
-    lines.extend(offered.has_rtcp_mux_only().then_some(Attribute::RtcpMuxOnly));
-    lines.extend(agreed.rtcp_rsize.then_some(Attribute::RtcpRsize));
-    lines.extend(local::format_lines(formats));
-    lines.push(Attribute::Ptime(agreed.ptime));
-    lines.push(Attribute::MaxPtime(capabilities.max_ptime));
-    lines.extend(local::extension_lines(capabilities, &agreed.extensions));
-    lines.extend(local.transport_lines(setup));
-    media
-}
-
-/// The agreed codecs and telephone events, spelt and numbered as the offer does.
-fn formats(offered: Section<'_>, agreed: &Agreed, capabilities: &Capabilities) -> Vec<Format> {
-    let codec = |agreed: &AgreedCodec| {
-        let payload_type = agreed.receive_payload_type;
-        let map = offered.rtp_map(payload_type).cloned();
-        let map = map.unwrap_or_else(|| agreed.codec.rtp_map());
-        let answered = capabilities.opus.answering(&agreed.wishes).to_string();
-        let fmtp = if agreed.codec == Codec::Opus { answered } else { String::new() };
-        Format { map, fmtp, feedback: agreed.feedback.clone() }
-    };
-    let event = |event: &AgreedTelephoneEvent| Format {
-        map: local::telephone_event_map(event.receive_payload_type, event.clock_rate),
-        fmtp: local::TELEPHONE_EVENTS.to_owned(),
-        feedback: Vec::new(),
-    };
-    let codecs = agreed.codecs.iter().map(codec);
-    codecs.chain(agreed.telephone_events.iter().map(event)).collect()
 }

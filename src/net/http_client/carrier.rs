@@ -14,24 +14,25 @@
 //! the network may be another one by then; and if nothing comes back, ICE begins anew when the network is there
 //! again, which brings both sides to the same session.
 //!
-//! Comes from `cli::call` with the answer of the POST. Read next: `trickle.rs`, `events.rs`.
+//! Comes from `cli::call` with the answer of the POST. Read next: `carrier/patch.rs`, `trickle.rs`, `events.rs`.
+
+mod patch;
 
 use std::time::Duration;
 
-use hyper::header;
-use hyper::{Method, StatusCode, Uri};
+use hyper::{StatusCode, Uri};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::failure::status_failure;
 use super::trickle::Trickle;
-use super::{Client, Failure, Session, text_of};
+use super::{Client, Session};
 use crate::net::driver::{CallId, Handle, Refusal, TimedEvent};
 use crate::peer::event::{Change, Event, GatheringState, IceState, Side, Step};
 use crate::sdp::{Description, Fragment};
 use crate::signal::events::stream::Told;
 use crate::signal::whip::{Exchange, SDP, SDPFRAG};
+use patch::Reply;
 
 /// One call's signalling.
 #[derive(Debug)]
@@ -62,13 +63,6 @@ enum Again {
     Restart,
     /// They say that it is over, and have not said so by media.
     End,
-}
-
-/// What came back.
-enum Reply {
-    Success(String, Option<String>),
-    Refused(StatusCode, Failure),
-    Nothing(Failure),
 }
 
 impl Carrier {
@@ -314,46 +308,6 @@ impl Carrier {
             },
         };
     }
-
-    /// Sends a request, and again if nothing comes back.
-    async fn patch(&self, content_type: &str, if_match: &str, body: &str) -> Reply {
-        let headers = [(header::CONTENT_TYPE, content_type), (header::IF_MATCH, if_match)];
-        let [first, second, last] = PATCH_WITHIN;
-        for within in [first, second] {
-            match self.patch_once(&headers, body, within).await {
-                Reply::Nothing(_) => {}
-                reply => return reply,
-            }
-        }
-        self.patch_once(&headers, body, last).await
-    }
-
-    async fn patch_once(
-        &self,
-        headers: &[(header::HeaderName, &str)],
-        body: &str,
-        within: Duration,
-    ) -> Reply {
-        let asked = async {
-            let response = self.client.send_with(Method::PATCH, &self.url, headers, body).await?;
-            let (head, body) = response.into_parts();
-            Ok((head, self.client.read(&self.url, body).await?))
-        };
-        match timeout(within, asked).await {
-            Ok(Ok((head, body))) if head.status.is_success() => {
-                let etag = text_of(&head.headers, header::ETAG);
-                Reply::Success(String::from_utf8_lossy(&body).into_owned(), etag)
-            }
-            Ok(Ok((head, body))) => {
-                Reply::Refused(head.status, status_failure(head.status, &head.headers, &body))
-            }
-            Ok(Err(failure)) => Reply::Nothing(failure),
-            Err(_) => {
-                let (at, seconds) = (super::failure::at(&self.url), within.as_secs_f64());
-                Reply::Nothing(Failure::Timeout { at, seconds })
-            }
-        }
-    }
 }
 
 /// Whether the call does.
@@ -384,10 +338,6 @@ async fn last(theirs: &mut mpsc::Receiver<Told>) -> Option<Told> {
 
 /// Events of theirs that may wait.
 const QUEUE: usize = 64;
-/// The first connection may have been tried by a network that is gone. All together is less than the 20 s after
-/// which either side gives its own offer up.
-const PATCH_WITHIN: [Duration; 3] =
-    [Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(6)];
 /// After a 409. By the last one, their own offer is answered or given up.
 const AGAIN_AFTER: [Duration; 5] = [
     Duration::from_millis(250),
