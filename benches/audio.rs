@@ -59,27 +59,24 @@ fn payloads(codec: Codec) -> Vec<Vec<u8>> {
 
 #[divan::bench(args = CODECS)]
 fn decode_20_ms(bencher: Bencher<'_, '_>, codec: Codec) {
-    let payloads = payloads(codec);
-    let mut decoder = Decoder::new(codec, Channels::Mono).unwrap();
-    let (mut frame, mut at) = (Frame::silence(Channels::Mono), 0);
-    bencher.bench_local(|| {
-        at = (at + 1) % payloads.len();
-        decoder.decode(Input::Packet { payload: black_box(&payloads[at]), samples: 960 });
-        decoder.take(&mut frame);
-        decoder.take(&mut frame)
-    });
+    decode_at(bencher, codec, |_| Tempo::AsSent);
 }
 
 /// Less [`decode_20_ms`]: that is what a change of the delay costs.
 #[divan::bench(args = CODECS)]
 fn decode_and_stretch_20_ms(bencher: Bencher<'_, '_>, codec: Codec) {
+    decode_at(bencher, codec, |at| if at % 2 == 0 { Tempo::Faster } else { Tempo::Slower });
+}
+
+fn decode_at(bencher: Bencher<'_, '_>, codec: Codec, tempo: impl Fn(usize) -> Tempo) {
     let payloads = payloads(codec);
     let mut decoder = Decoder::new(codec, Channels::Mono).unwrap();
     let (mut frame, mut at) = (Frame::silence(Channels::Mono), 0);
     bencher.bench_local(|| {
         at = (at + 1) % payloads.len();
-        decoder.decode(Input::Packet { payload: black_box(&payloads[at]), samples: 960 });
-        let longer = decoder.stretch(if at % 2 == 0 { Tempo::Faster } else { Tempo::Slower });
+        let payload = black_box(&payloads[at]);
+        decoder.decode(Input::Packet { payload, samples: 960 });
+        let longer = decoder.stretch(tempo(at));
         while decoder.take(&mut frame) {}
         longer
     });
