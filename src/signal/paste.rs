@@ -139,7 +139,7 @@ impl Collector {
             None if piece.trim().is_empty() => return None,
             None => return Some(Err(PasteError::Foreign)),
         }
-        if let Some(at) = self.0.find(END) {
+        if let Some(at) = end_of_line(&self.0) {
             self.0.truncate(at + END.len());
             return Some(read(&std::mem::take(&mut self.0)));
         }
@@ -157,6 +157,12 @@ impl Collector {
     pub fn finish(self) -> Result<(), PasteError> {
         if self.0.is_empty() { Ok(()) } else { Err(PasteError::Cut) }
     }
+}
+
+/// Where [`END`] stands behind the checksum: the text of a line may begin with the same letters.
+fn end_of_line(line: &str) -> Option<usize> {
+    let (checksum, _) = line.match_indices('.').nth(2)?;
+    line.get(checksum..)?.find(END).map(|at| checksum + at)
 }
 
 /// The name with a version behind it. Who greets with it means no line.
@@ -264,6 +270,14 @@ mod tests {
         assert_eq!(pieces.add(&format!("> {front}\n")), None);
         assert!(pieces.add(&format!("> {back}\n")).unwrap().is_ok());
         assert_eq!(pieces.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_text_that_begins_like_the_end_is_no_end() {
+        let kind = Kind::Answer { to: 0x7a77_4000 };
+        let line = write(kind, &offer()).0;
+        assert!(line.starts_with("halloo1.answer.end"), "{line}");
+        assert_eq!(paste(&line).unwrap().unwrap().kind, kind);
     }
 
     #[test]
