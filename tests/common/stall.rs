@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::io::Write;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,22 +43,68 @@ fn note(spoiled: &str) {
 }
 
 /// The outcome, and the longest time that a thread had to wait meanwhile.
+///
+/// A thread stays with the processor it slept on: each is watched by one of its own, or a neighbour that takes
+/// one of two would go unnoticed by half.
 fn watched<T>(test: impl FnOnce() -> T) -> (T, Duration) {
-    let (done, watch) = channel::<()>();
-    let watcher = thread::spawn(move || {
-        let mut longest = Duration::ZERO;
-        loop {
-            let asleep = now();
-            if watch.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
-                return longest;
-            }
-            longest = longest.max(asleep.elapsed().saturating_sub(EVERY));
-        }
+    let watchers = processors().into_iter().map(|processor| {
+        let (done, watch) = channel::<()>();
+        (done, thread::spawn(move || longest_wait(processor, &watch)))
     });
+    let (done, watchers): (Vec<_>, Vec<_>) = watchers.unzip();
     let outcome = test();
     drop(done);
-    (outcome, watcher.join().unwrap())
+    let longest = watchers.into_iter().map(|watcher| watcher.join().unwrap()).max();
+    (outcome, longest.unwrap())
 }
+
+/// On this processor, until `watch` is closed.
+fn longest_wait(processor: Processor, watch: &Receiver<()>) -> Duration {
+    stay_on(processor);
+    let mut longest = Duration::ZERO;
+    loop {
+        let asleep = now();
+        if watch.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
+            return longest;
+        }
+        longest = longest.max(asleep.elapsed().saturating_sub(EVERY));
+    }
+}
+
+#[cfg(target_os = "linux")]
+use linux::{Processor, processors, stay_on};
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    pub(super) type Processor = usize;
+
+    /// Those that this process may use.
+    pub(super) fn processors() -> Vec<Processor> {
+        let ours = sched_getaffinity(None).unwrap();
+        (0..CpuSet::MAX_CPU).filter(|processor| ours.is_set(*processor)).collect()
+    }
+
+    /// This thread runs there and nowhere else.
+    pub(super) fn stay_on(processor: Processor) {
+        let mut only = CpuSet::new();
+        only.set(processor);
+        sched_setaffinity(None, &only).unwrap();
+    }
+}
+
+/// Elsewhere one watcher goes where it likes.
+#[cfg(not(target_os = "linux"))]
+type Processor = ();
+
+#[cfg(not(target_os = "linux"))]
+fn processors() -> [Processor; 1] {
+    [()]
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on((): Processor) {}
 
 #[expect(clippy::disallowed_methods, reason = "a test of real processes runs in real time")]
 fn now() -> Instant {
