@@ -119,18 +119,11 @@ fn moves(stage: &Stage) -> Result<(), String> {
         let remote = event["remote"].as_str().unwrap_or_default();
         remote.contains(new.trim_end_matches("/24"))
     };
-    let moved = halloo.wait_for("pair", is_new)["t"].as_f64();
+    halloo.wait_for("pair", is_new);
+    let moved = halloo.catch_up().len();
     is_in(&page, "connected");
     page_hears(&page)?;
-    // The page is told how much was lost and sends copies from then on. That halloo waits a frame longer for
-    // them isn't heard, but that Opus goes over to another way of coding: these seconds it may take.
-    let (mut before, mut whole) = (u64::MAX, 0);
-    halloo.wait_for("stats", |event| {
-        let received = event["packets_received"].as_u64().unwrap();
-        whole += u32::from(event["t"].as_f64() > moved && received.saturating_sub(before) > 48);
-        before = received;
-        whole == 4
-    });
+    halloo.four_whole_seconds(moved);
     is_tone("halloo", &Recording::read(&file).last(1.5), THEIRS, QUARTER)?;
     // What halloo tells comes by a new connection: it hangs up, and says so.
     halloo.terminate();
