@@ -122,6 +122,16 @@ fn help_has_an_example_for_each_command_and_shows_nothing_that_does_not_work_yet
     }
     assert_eq!(text(&run(&["--version"]).stdout), "halloo 0.1.0\n");
     complaint(&run(&[]), 2);
+    let help = text(&run(&["--help"]).stdout);
+    for command in ["listen", "call", "peers", "probe", "devices", "completions", "man"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
+    }
+    // Lines are broken as the terminal is wide.
+    let target = text(&run(&["call", "--help"]).stdout);
+    let target = target.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in ["`host[:port]`", "a name that `halloo peers` shows", "`self`", "`paste`"] {
+        assert!(target.contains(words), "{words}: {target}");
+    }
 }
 
 /// What is looked at before a call must be as it was: a recording that may be wanted still.

@@ -55,11 +55,11 @@ pub enum Command {
     /// List microphones and loudspeakers.
     #[command(after_help = DEVICES_EXAMPLES)]
     Devices(DevicesOptions),
-    /// Print a shell's completions.
-    #[command(hide = true, after_help = COMPLETIONS_EXAMPLES)]
+    /// Print what lets a shell complete commands and options.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(CompletionsOptions),
-    /// Print a manual page.
-    #[command(hide = true, after_help = MAN_EXAMPLES)]
+    /// Print a manual page, of halloo or of a command.
+    #[command(after_help = MAN_EXAMPLES)]
     Man(ManOptions),
 }
 
@@ -111,8 +111,8 @@ Examples:
 
 const MAN_EXAMPLES: &str = "\
 Examples:
-  halloo man > halloo.1
-  halloo man listen > halloo-listen.1";
+  halloo man > ~/.local/share/man/man1/halloo.1
+  halloo man listen > ~/.local/share/man/man1/halloo-listen.1";
 
 impl Command {
     /// How much is told.
@@ -171,7 +171,7 @@ pub enum Answer {
 /// `halloo call`.
 #[derive(Debug, Args)]
 pub struct CallOptions {
-    /// `https://host:port[/path]` or `http://...`, `host[:port]`, `self`, `tab` (the browser tab that opens our page) or `paste` (lines of text, carried by any chat)
+    /// `https://host:port[/path]` or `http://...`, `host[:port]`, a name that `halloo peers` shows, `self`, `tab` (the browser tab that opens our page) or `paste` (lines of text, carried by any chat)
     #[arg(value_name = "TARGET")]
     pub target: Target,
     /// The secret that the other side asks for (tab: that we ask for); better by the variable, which no process list shows
