@@ -1,4 +1,5 @@
-//! The line that stays on a terminal while a call runs, on terminals wide and narrow, dumb and resized.
+//! The line that stays on a terminal while a call runs, on terminals wide and narrow, dumb and resized; and
+//! who wants no colours.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(unreachable_pub)]
 
@@ -6,11 +7,13 @@ mod common {
     pub mod halloo;
     pub mod http;
     pub mod namespace;
+    pub mod skip;
     pub mod terminal;
 }
 
 use common::halloo::Halloo;
 use common::http::Listener;
+use common::skip;
 use common::terminal::Terminal;
 
 const SOUND: [&str; 4] = ["--input", "tone:440", "--output", "null"];
@@ -103,4 +106,27 @@ fn several_calls_share_the_line_of_who_listens() {
     assert!(calls[0].wait(std::time::Duration::from_secs(5)).success());
     terminal.interrupt();
     assert_eq!(terminal.wait(), Some(0));
+}
+
+/// <https://no-color.org>: set to anything but nothing.
+#[test]
+fn the_picture_for_a_phone_has_colours_unless_somebody_wants_none() {
+    let Some(pair) =
+        skip::namespaces("the_picture_for_a_phone_has_colours_unless_somebody_wants_none")
+    else {
+        return;
+    };
+    let arguments = [&["listen", "--lan", "--bind", "0.0.0.0:0"], &SOUND[..]].concat();
+    for (no_color, coloured) in [(None, true), (Some(""), true), (Some("1"), false)] {
+        let environment: Vec<_> = no_color.map(|value| ("NO_COLOR", value)).into_iter().collect();
+        let here = Some(&pair.left);
+        let mut terminal = Terminal::start_with("xterm", 100, here, &arguments, &environment);
+        terminal.wait_for("\u{2580}");
+        terminal.interrupt();
+        assert_eq!(terminal.wait(), Some(0));
+        let text = terminal.text();
+        // Black on white, by number; and nothing else that a terminal obeys.
+        let is_coloured = text.contains("\x1b[38;5;16;48;5;231m");
+        assert_eq!((is_coloured, text.contains("\x1b[")), (coloured, coloured), "{text}");
+    }
 }

@@ -55,6 +55,18 @@ impl Terminal {
         namespace: Option<&Namespace>,
         arguments: &[&str],
     ) -> Self {
+        Self::start_with(kind, columns, namespace, arguments, &[])
+    }
+
+    /// The same with variables in its environment. Whoever runs the test may not want colours: that is no
+    /// matter here.
+    pub fn start_with(
+        kind: &str,
+        columns: u16,
+        namespace: Option<&Namespace>,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
@@ -67,6 +79,7 @@ impl Terminal {
         };
         command.args(["--ctty", env!("CARGO_BIN_EXE_halloo")]).args(arguments);
         command.env("XDG_DATA_HOME", data_folder());
+        command.env_remove("NO_COLOR").envs(environment.iter().copied());
         let end = || Stdio::from(theirs.try_clone().unwrap());
         let child = command.stdin(end()).stdout(end()).stderr(end()).env("TERM", kind);
         let child = child.spawn().expect("setsid (Debian: util-linux)");
