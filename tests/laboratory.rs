@@ -111,13 +111,7 @@ impl Call {
     /// heard a clean tone in the last second.
     fn tones(&mut self, seconds: f64) -> Result<(), String> {
         for side in [&mut self.caller, &mut self.listener] {
-            let so_far = side.catch_up().len();
-            let mut due = seconds;
-            let mut seen = so_far;
-            while due > 0.0 {
-                let (at, _) = side.wait_for_next("stats", seen);
-                (seen, due) = (at + 1, due - 1.0);
-            }
+            seconds_pass(side, seconds);
         }
         self.caller.terminate();
         let status = self.caller.wait(Duration::from_secs(10));
@@ -129,9 +123,22 @@ impl Call {
         is_tone(&self.at_listener, CALLER.into())
     }
 
-    /// The types of the pair that was selected last, ours and theirs, as this side sees it.
-    fn way(&mut self) -> [String; 2] {
-        selected(&mut self.caller)
+    /// The pair that was selected last has the types of one of these, as the caller sees it.
+    fn goes_by(&mut self, ways: &[Way]) -> Result<(), String> {
+        let way = selected(&mut self.caller);
+        println!("{}: {} to {}", self.name, way[0], way[1]);
+        let is_such = |such: &Way| such.iter().zip(&way).all(|(types, is)| types.contains(&&**is));
+        if ways.iter().any(is_such) { Ok(()) } else { Err(format!("{way:?} is none of {ways:?}")) }
+    }
+}
+
+/// Waits for so many reports more; there is one a second.
+fn seconds_pass(side: &mut Halloo, seconds: f64) {
+    let mut seen = side.catch_up().len();
+    let mut due = seconds;
+    while due > 0.0 {
+        let (at, _) = side.wait_for_next("stats", seen);
+        (seen, due) = (at + 1, due - 1.0);
     }
 }
 
@@ -190,11 +197,8 @@ fn call(name: &str, [listener, caller]: [&Computer; 2], options: &Options<'_>, w
         let mut call = Call::start(name, listener, caller, options);
         call.connected();
         let heard = call.tones(2.0);
-        let way = call.way();
-        println!("{name}: {} to {}", way[0], way[1]);
-        let is_such = |such: &Way| such.iter().zip(&way).all(|(types, is)| types.contains(&&**is));
-        heard?;
-        if ways.iter().any(is_such) { Ok(()) } else { Err(format!("{way:?} is none of {ways:?}")) }
+        let goes = call.goes_by(ways);
+        heard.and(goes)
     });
 }
 
@@ -367,6 +371,7 @@ fn five_interfaces_and_a_silent_server_delay_nothing() {
         let mut call = Call::start("five interfaces", &anna, &ben, &options);
         let ms = call.connected();
         call.tones(2.0)?;
+        call.goes_by(&[[HOST, HOST]])?;
         assert!(ms >= 500.0, "it did not ask the server");
         if ms < 700.0 { Ok(()) } else { Err(format!("connected after {ms} ms")) }
     });
@@ -398,33 +403,44 @@ fn a_wrong_password_for_the_relay_is_told_as_such() {
     assert!(hint.contains("check --turn-user and --turn-password"), "{hint}");
 }
 
-/// Whether a disturbance can be heard at all: of a cable that is pulled the system tells at once.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Heard {
-    Surely,
-    Perhaps,
+/// Sound is back so long after a way is.
+const GAP: f64 = 1.5;
+
+/// A call that went on.
+struct Survivor {
+    call: Call,
+    /// The longest silence that its caller and its listener heard, s.
+    gaps: [f64; 2],
 }
 
-/// The call goes on after `disturb`, with a gap of at most 1.5 s in what each hears. Says by which address
-/// the caller then sends.
+impl Survivor {
+    /// Else nothing was disturbed.
+    fn was_disturbed(&self) -> bool {
+        self.gaps.iter().any(|gap| *gap > 0.1)
+    }
+}
+
+/// The call goes on after `disturb`, by a pair of these types: no gap in what either hears is longer than
+/// `GAP` and the time for which `disturb` says that there was no way at all.
 fn survives(
     name: &str,
     [listener, caller]: [&Computer; 2],
-    heard: Heard,
-    disturb: impl FnOnce(&mut Call),
-) -> Result<String, String> {
-    let mut call = Call::start(name, listener, caller, &Options::default());
+    options: &Options<'_>,
+    ways: &[Way],
+    disturb: impl FnOnce(&mut Call) -> Duration,
+) -> Result<Survivor, String> {
+    let mut call = Call::start(name, listener, caller, options);
     call.connected();
     call.caller.wait_for("stats", |_| true);
-    disturb(&mut call);
-    call.tones(4.0)?;
+    let away = disturb(&mut call).as_secs_f64();
+    let heard = call.tones(4.0);
+    let goes = call.goes_by(ways);
+    heard.and(goes)?;
     let gaps = [(&call.at_caller, LISTENER), (&call.at_listener, CALLER)]
         .map(|(path, hz)| Recording::read(path).longest_gap(hz.into()));
-    println!("{name}: gaps of {gaps:.2?} s");
-    // Else nothing was disturbed.
-    assert!(heard == Heard::Perhaps || gaps.iter().any(|gap| *gap > 0.1), "{name}: no gap at all");
-    match gaps.iter().all(|gap| *gap < 1.5) {
-        true => Ok(own_address(&mut call.caller)),
+    println!("{name}: gaps of {gaps:.2?} s, with no way for {away:.2} s");
+    match gaps.iter().all(|gap| *gap < away + GAP) {
+        true => Ok(Survivor { call, gaps }),
         false => Err(format!("gaps of {gaps:?} s")),
     }
 }
@@ -466,10 +482,14 @@ fn a_call_by_an_uplink_that_dies_goes_on_by_the_other_one() {
                     Dies::Seen => ben.unplug(at),
                     Dies::Silently => nats[at].unplug(),
                 }
+                Duration::ZERO
             };
-            let heard = if dies == Dies::Seen { Heard::Perhaps } else { Heard::Surely };
-            let by = survives(&format!("uplink dies: {dies:?}"), [&anna, &ben], heard, die)?;
-            assert_ne!(by, used, "{dies:?}");
+            let name = format!("uplink dies: {dies:?}");
+            let mut survivor =
+                survives(&name, [&anna, &ben], &Options::default(), &[[OUTSIDE, HOST]], die)?;
+            // Of a cable that is pulled the system tells at once: perhaps nothing is heard of it.
+            assert!(dies == Dies::Seen || survivor.was_disturbed(), "no gap at all");
+            assert_ne!(own_address(&mut survivor.call.caller), used, "{dies:?}");
             Ok(())
         });
     }
@@ -485,6 +505,13 @@ fn a_nat_that_forgets_a_call_is_passed_anew() {
         let nat = internet.nat(Mapping::Symmetric);
         let anna = internet.computer().plugged_into(&internet);
         let ben = internet.computer().plugged_into(&nat);
-        survives("forgetful nat", [&anna, &ben], Heard::Surely, |_| nat.forget()).map(drop)
+        let forget = |_: &mut Call| {
+            nat.forget();
+            Duration::ZERO
+        };
+        let ways = &[[OUTSIDE, HOST]];
+        let survivor = survives("forgetful nat", [&anna, &ben], &Options::default(), ways, forget)?;
+        assert!(survivor.was_disturbed(), "no gap at all");
+        Ok(())
     });
 }

@@ -56,21 +56,25 @@ fn relays_that_come_late_are_trickled() {
     let slow = coturn.slowly(Duration::from_millis(200));
     let [anna, ben] = strangers(&internet);
     let both = ["--turn", &slow.turn, "--ice-policy", "relay"];
-    let mut call = Call::start("late", &anna, &ben, &Options { both: &both, ..Options::default() });
-    call.connected();
-    for side in [&mut call.caller, &mut call.listener] {
-        assert_eq!(selected(side), RELAYED);
-    }
-    // Each side let the other wait for half a second, and then told what it had: nothing.
-    let events = call.caller.catch_up();
-    let at = |name: &str, side: Option<&str>| {
-        let fits = |event: &&Value| {
-            event["event"] == name && side.is_none_or(|side| event["side"] == side)
+    let options = Options { both: &both, ..Options::default() };
+    stall::undisturbed(|| {
+        let mut call = Call::start("late", &anna, &ben, &options);
+        call.connected();
+        for side in [&mut call.caller, &mut call.listener] {
+            assert_eq!(selected(side), RELAYED);
+        }
+        // Each side let the other wait for half a second, and then told what it had: nothing.
+        let events = call.caller.catch_up();
+        let at = |name: &str, side: Option<&str>| {
+            let fits = |event: &&Value| {
+                event["event"] == name && side.is_none_or(|side| event["side"] == side)
+            };
+            events.iter().find(fits).and_then(|event| event["t"].as_f64()).unwrap()
         };
-        events.iter().find(fits).and_then(|event| event["t"].as_f64()).unwrap()
-    };
-    let offered = at("gathering", None) + 0.5;
-    assert!(at("candidate", Some("local")) > offered, "it was in the offer: {events:?}");
-    let answered = at("answered", None);
-    assert!(at("candidate", Some("remote")) > answered, "it was in the answer: {events:?}");
+        let offered = at("gathering", None) + 0.5;
+        assert!(at("candidate", Some("local")) > offered, "it was in the offer: {events:?}");
+        let answered = at("answered", None);
+        assert!(at("candidate", Some("remote")) > answered, "it was in the answer: {events:?}");
+        call.tones(2.0)
+    });
 }

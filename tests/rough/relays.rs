@@ -4,30 +4,18 @@ use std::time::{Duration, Instant};
 
 use crate::common::coturn::Coturn;
 use crate::common::laboratory::{Computer, Internet};
-use crate::common::listen::Recording;
 use crate::common::{skip, stall};
-use crate::{CALLER, Call, LISTENER, Options, internet, selected, strangers};
+use crate::{Call, Options, RELAYED, internet, selected, strangers};
 
-/// Sound is back so long after a server is.
-const GAP: f64 = 1.5;
-
-/// A call through relays goes on: no gap in what either hears is longer than `GAP` and the time for which
-/// `disturb` says that there was no server.
-pub fn survives(
+/// A call through relays goes on by relays: no gap in what either hears is longer than 1.5 s and the time for
+/// which `disturb` says that there was no server.
+fn survives(
     name: &str,
-    [listener, caller]: [&Computer; 2],
+    sides: [&Computer; 2],
     options: &Options<'_>,
     disturb: impl FnOnce(&mut Call) -> Duration,
 ) -> Result<(), String> {
-    let mut call = Call::start(name, listener, caller, options);
-    call.connected();
-    call.caller.wait_for("stats", |_| true);
-    let away = disturb(&mut call).as_secs_f64();
-    call.tones(3.0)?;
-    let gaps = [(&call.at_caller, LISTENER), (&call.at_listener, CALLER)]
-        .map(|(path, hz)| Recording::read(path).longest_gap(hz.into()));
-    println!("{name}: gaps of {gaps:.2?} s, with no server for {away:.2} s");
-    if gaps.iter().all(|gap| *gap < away + GAP) { Ok(()) } else { Err(format!("gaps of {gaps:?}")) }
+    crate::survives(name, sides, options, RELAYED, disturb).map(drop)
 }
 
 /// What `work` takes.

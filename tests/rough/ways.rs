@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::relays::survives;
 use crate::common::coturn::Coturn;
 use crate::common::laboratory::{Computer, Internet, Mapping};
 use crate::common::{skip, stall};
-use crate::{Options, own_address, strangers};
+use crate::{Call, HOST, OUTSIDE, Options, RELAY, own_address, pair, strangers, survives};
 
 /// Nobody is let in unasked at the other side, so it has to be told of the new address.
 #[test]
@@ -24,7 +23,8 @@ fn who_goes_from_one_router_to_another_takes_the_call_along() {
             let both = ["--stun", &coturn.stun()];
             let options = Options { both: &both, ..Options::default() };
             let sides = if mover == "caller" { [&stays, &moves] } else { [&moves, &stays] };
-            survives(&format!("another router: {mover}"), sides, &options, |call| {
+            let (name, ways) = (format!("another router: {mover}"), &[[OUTSIDE, OUTSIDE]]);
+            survives(&name, sides, &options, ways, |call| {
                 let side = if mover == "caller" { &mut call.caller } else { &mut call.listener };
                 let used = own_address(side);
                 let used = (0..2).find(|n| moves.address(*n).to_string() == used).unwrap();
@@ -34,6 +34,7 @@ fn who_goes_from_one_router_to_another_takes_the_call_along() {
                 moves.join_as_another(other);
                 Duration::ZERO
             })
+            .map(drop)
         });
     }
 }
@@ -47,10 +48,16 @@ fn a_connection_that_is_reset_is_made_anew() {
         let internet = Internet::new().unwrap();
         let anna = internet.computer().plugged_into(&internet);
         let ben = internet.computer().plugged_into(&internet.nat(Mapping::Symmetric).without_udp());
-        survives("connection reset", [&anna, &ben], &Options::default(), |_| {
+        let reset = |_: &mut Call| {
             ben.reset_connections();
             Duration::ZERO
-        })
+        };
+        let ways = &[[OUTSIDE, HOST]];
+        let mut survivor =
+            survives("connection reset", [&anna, &ben], &Options::default(), ways, reset)?;
+        let by = pair(&mut survivor.call.caller);
+        assert!(by.iter().all(|candidate| candidate.contains(" tcp ")), "{by:?}");
+        Ok(())
     });
 }
 
@@ -68,12 +75,11 @@ fn a_listeners_own_relay_that_is_started_anew_is_asked_anew() {
             let listener = ["--turn", &coturn.turn(transport)];
             let caller = ["--stun", &coturn.stun()]; // that its address is let in
             let options = Options { listener: &listener, caller: &caller, ..Options::default() };
-            survives(
-                &format!("listener's server restarts: {transport}"),
-                [&anna, &ben],
-                &options,
-                |_| super::relays::time(|| coturn.restart()),
-            )
+            let name = format!("listener's server restarts: {transport}");
+            survives(&name, [&anna, &ben], &options, &[[OUTSIDE, RELAY]], |_| {
+                super::relays::time(|| coturn.restart())
+            })
+            .map(drop)
         });
     }
 }
