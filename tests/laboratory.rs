@@ -15,6 +15,7 @@ mod common {
     pub mod stall;
 }
 mod rough {
+    mod no_way;
     mod only_relays;
     mod relays;
     mod ways;

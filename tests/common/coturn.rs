@@ -96,6 +96,11 @@ impl Coturn {
         format!("stun:{}", self.addresses[0])
     }
 
+    /// `stun:` of both its IPv4 addresses.
+    pub fn both_stun(&self) -> [String; 2] {
+        [self.addresses[0], self.addresses[1]].map(|address| format!("stun:{address}"))
+    }
+
     /// `turn:` of it, by `udp` or `tcp`; by `tls` it is `turns:`.
     pub fn turn(&self, transport: &str) -> String {
         match transport {
