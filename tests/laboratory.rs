@@ -17,6 +17,7 @@ mod common {
 mod rough {
     mod no_way;
     mod only_relays;
+    mod open_port;
     mod relays;
     mod ways;
 }

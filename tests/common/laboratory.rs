@@ -244,6 +244,13 @@ impl Nat {
         self
     }
 
+    /// Forwards one port, by UDP and by TCP, as clouds do with their 1:1 NATs, and routers that were told so.
+    pub fn forwards(&self, port: u16, computer: &Computer) {
+        let (address, inside) = (self.address(), computer.address(0));
+        let what = format!("ip daddr {address} meta l4proto {{ tcp, udp }} th dport {port}");
+        self.0.machine.nft(&format!("add rule ip nat inward {what} dnat to {inside}"));
+    }
+
     /// The cable to the outside is pulled. Nobody inside is told.
     pub fn unplug(&self) {
         self.0.machine.ip("link set dev outside down").unwrap();
