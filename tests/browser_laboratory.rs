@@ -92,14 +92,23 @@ impl Visit {
         halloo_heard(&self.file, HALF)
     }
 
-    /// The selected pair's ends, the page's and halloo's, are of these types, whichever of the two tells it.
+    /// The selected pair's ends, the page's and halloo's, come to be of these types, whichever of the two tells
+    /// it: Chromium takes the first pair that is answered, and a better one when that is.
     fn goes_by(&mut self, pages: Types, halloos: Types) {
-        let [page, halloo] = selected_by_page(&self.page);
-        let [own, other] = selected_by_halloo(&mut self.halloo);
         let name = self.name;
-        println!("{name}: {page} to {halloo} says the page, {own} to {other} says halloo");
-        assert!([page, other].iter().all(|end| pages.contains(&&**end)), "not {pages:?}");
-        assert!([halloo, own].iter().all(|end| halloos.contains(&&**end)), "not {halloos:?}");
+        loop {
+            let so_far = self.halloo.catch_up().len();
+            let [page, halloo] = selected_by_page(&self.page);
+            let [own, other] = selected_by_halloo(&mut self.halloo);
+            println!("{name}: {page} to {halloo} says the page, {own} to {other} says halloo");
+            let is_there = |types: Types, ends: [String; 2]| {
+                ends.iter().all(|end| types.contains(&end.as_str()))
+            };
+            if is_there(pages, [page, other]) && is_there(halloos, [halloo, own]) {
+                return;
+            }
+            self.halloo.wait_for_next("pair", so_far);
+        }
     }
 }
 
