@@ -516,6 +516,35 @@ fn a_relay_that_is_gone_fails_its_pairs() {
     assert_eq!(net.nodes[0].agent.send_pair(), None);
 }
 
+/// One request leaves per Ta: the second server is not asked yet.
+#[test]
+fn a_connection_that_breaks_before_the_server_is_asked_is_told_of() {
+    let mut net = Net::new(&[SERVER, "203.0.113.10:3478"]);
+    net.add(relay_only(Role::Controlling), &[HOME]);
+    net.add_relay(0, 0, ServerTransport::Tcp);
+    let path = net.add_relay(0, 1, ServerTransport::Tcp);
+    net.done(0);
+    net.tell(0, Input::RelayDisconnected(path));
+    let told = Event::RelayEnded { path, ended: RelayEnd::Failed(RelayReason::Disconnected) };
+    net.run_for(1_000);
+    assert_eq!(net.nodes[0].events.iter().filter(|(_, event)| *event == told).count(), 1);
+    assert_eq!(net.kinds(0), [Kind::Relayed], "the other one's");
+}
+
+#[test]
+fn servers_that_hang_up_leave_room_for_others() {
+    let mut net = Net::new(&[SERVER, "203.0.113.10:3478"]);
+    net.add(relay_only(Role::Controlling), &[HOME]);
+    for _ in 0..40 {
+        let path = net.add_relay(0, 0, ServerTransport::Tcp);
+        net.tell(0, Input::RelayDisconnected(path));
+    }
+    net.add_relay(0, 1, ServerTransport::Tcp);
+    net.done(0);
+    net.run_for(1_000);
+    assert_eq!(net.kinds(0), [Kind::Relayed]);
+}
+
 #[test]
 fn the_end_gives_every_allocation_back() {
     // rfc8656-8-2

@@ -44,6 +44,8 @@ pub(super) struct Gatherer {
     framed: Vec<u8>,
     /// Another socket to a TURN server is on its way.
     expects: bool,
+    /// Streams that broke before their server was asked anything.
+    broken: Vec<PathId>,
 }
 
 /// A message to a server: by which socket, where to, and its bytes.
@@ -77,8 +79,10 @@ pub(super) enum Passage {
 const MAX_SERVERS: usize = 8;
 /// Requests to them in all.
 const MAX_QUERIES: usize = 64;
-/// TURN servers, those that were tried in vain included.
+/// Sockets to TURN servers at once.
 const MAX_RELAYS: usize = 16;
+/// The end of a relay that never was.
+const BROKEN: turn::Ended = turn::Ended::Failed(turn::Reason::Disconnected);
 
 impl Gatherer {
     /// Says whether it is one more.
@@ -106,6 +110,8 @@ impl Gatherer {
     /// A socket to a TURN server; it is asked for an allocation when its turn comes.
     pub(super) fn add_relay(&mut self, socket: RelaySocket) {
         let is_known = self.relays.iter().any(|relay| relay.socket.path == socket.path);
+        // A server that closes each connection must not take the room of one that doesn't.
+        self.relays.retain(|relay| !relay.is_over());
         if !is_known && self.relays.len() < MAX_RELAYS {
             self.relays.push(Relay::new(socket));
         }
@@ -119,9 +125,10 @@ impl Gatherer {
     /// A socket is no more.
     pub(super) fn forget(&mut self, now: Instant, path: PathId) {
         self.queries.retain(|query| query.path != path);
-        if let Some(relay) = self.relay(path) {
-            relay.end(now, turn::Input::Disconnected);
-        }
+        let Some(relay) = self.relay(path) else { return };
+        let is_unasked = relay.waits();
+        relay.end(now, turn::Input::Disconnected);
+        self.broken.extend(is_unasked.then_some(path));
     }
 
     /// Are the allocations still there?
@@ -195,6 +202,9 @@ impl Gatherer {
         for relay in &mut self.relays {
             relay.pump(&mut self.outgoing, &mut found, &mut due);
         }
+        let broken =
+            self.broken.drain(..).map(|path| Found::Relay(path, turn::Event::Ended(BROKEN)));
+        found.extend(broken);
         (found, due.into_iter().min())
     }
 

@@ -74,6 +74,12 @@ impl Relay {
         self.pending && self.client.is_none()
     }
 
+    /// Whether it had its end: nothing is to be had, nor to be given back.
+    pub(super) fn is_over(&self) -> bool {
+        let is_in_use = |client: &Client| client.is_open() || client.is_closing();
+        !self.pending && !self.client.as_ref().is_some_and(is_in_use)
+    }
+
     pub(super) fn start(&mut self, now: Instant, rng: &mut StdRng) {
         let carrier = match self.socket.transport {
             ServerTransport::Udp => Carrier::Datagrams,
