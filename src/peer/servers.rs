@@ -119,6 +119,8 @@ impl Servers {
     pub(super) fn unreachable(&mut self, now: Instant, place: usize, why: &str) -> Option<String> {
         let state = self.list.get_mut(place)?;
         state.is_opening = false;
+        // Who fails meanwhile for want of a server is told, too.
+        let told = state.fail(why);
         if !state.sockets.is_empty() {
             let since = state.away.map_or(now, |away| away.since);
             let pause = (now - since).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -127,7 +129,7 @@ impl Servers {
                 return None;
             }
         }
-        Some(state.fail(why))
+        Some(told)
     }
 
     /// Whether sockets are on their way in place of others.
@@ -312,6 +314,7 @@ mod tests {
             if let Some(told) = servers.unreachable(now, 0, "refused") {
                 break told;
             }
+            assert!(servers.why_no_help().is_some_and(|why| why.told.ends_with("refused")));
             now = servers.due().unwrap();
             assert_eq!(servers.next_try(now), Some((0, at)));
             assert_eq!((servers.next_try(now), servers.due()), (None, None), "under way");
