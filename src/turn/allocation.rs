@@ -77,7 +77,9 @@ pub(super) enum Families {
     /// One of each, IPv4 if the server has no other: a server that doesn't know ADDITIONAL-ADDRESS-FAMILY
     /// passes over it.
     Both,
-    /// What the server gives to those who don't say: IPv4.
+    /// IPv6 alone: a server that has no IPv4 refuses whoever doesn't say so (section 7.2).
+    Ipv6,
+    /// What the server gives to those who don't say, IPv4: for those that take the other two amiss.
     Default,
 }
 
@@ -96,8 +98,22 @@ impl Families {
     /// What an Allocate request says.
     pub(super) fn attributes(self) -> impl Iterator<Item = Attribute<'static>> {
         let transport = Attribute::RequestedTransport(crate::stun::value::Leading(UDP));
-        let additional = Attribute::AdditionalAddressFamily(crate::stun::value::Leading(IPV6));
-        std::iter::once(transport).chain((self == Self::Both).then_some(additional))
+        let ipv6 = crate::stun::value::Leading(IPV6);
+        let family = match self {
+            Self::Both => Some(Attribute::AdditionalAddressFamily(ipv6)),
+            Self::Ipv6 => Some(Attribute::RequestedAddressFamily(ipv6)),
+            Self::Default => None,
+        };
+        std::iter::once(transport).chain(family)
+    }
+
+    /// What else to ask a server that has not all of these.
+    pub(super) const fn instead(self) -> Option<Self> {
+        match self {
+            Self::Both => Some(Self::Ipv6),
+            Self::Ipv6 => Some(Self::Default),
+            Self::Default => None,
+        }
     }
 }
 

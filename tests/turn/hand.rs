@@ -89,6 +89,7 @@ pub struct Seen {
     pub peers: Vec<SocketAddr>,
     pub channel: Option<u16>,
     pub wants_both_families: bool,
+    pub wants_ipv6_alone: bool,
     pub wants_udp: bool,
 }
 
@@ -322,6 +323,7 @@ fn see(message: &Message<'_>) -> Seen {
         wants_both_families: has(
             &|a| matches!(a, Attribute::AdditionalAddressFamily(f) if f.0 == 2),
         ),
+        wants_ipv6_alone: has(&|a| matches!(a, Attribute::RequestedAddressFamily(f) if f.0 == 2)),
         wants_udp: has(&|a| matches!(a, Attribute::RequestedTransport(p) if p.0 == 17)),
     }
 }

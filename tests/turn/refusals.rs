@@ -39,14 +39,27 @@ fn some_refusals_leave_something_to_try() {
     assert!(!reason(403).is_lack_of_resources());
 }
 
+/// rfc8656-7.1-2
 #[test]
-fn a_server_without_ipv6_is_asked_for_ipv4_alone() {
-    let mut table = Table::new();
-    table.acts.extend([Act::Properly, Act::Refuse(440, vec![])]);
-    table.run();
-    let both: Vec<_> = table.seen.iter().map(|seen| seen.wants_both_families).collect();
-    assert_eq!(both, [true, true, false]);
-    assert!(matches!(table.events[..], [Event::Allocated { .. }]));
+fn a_server_without_ipv4_is_asked_for_ipv6_alone_and_then_for_what_it_has() {
+    const BOTH: (bool, bool) = (true, false);
+    const IPV6: (bool, bool) = (false, true);
+    for (refusals, asked) in [
+        (1, &[BOTH, BOTH, IPV6][..]),
+        (2, &[BOTH, BOTH, IPV6, (false, false)]),
+        (3, &[BOTH, BOTH, IPV6, (false, false)]),
+    ] {
+        let mut table = Table::new();
+        table.acts.push_back(Act::Properly);
+        table.acts.extend((0..refusals).map(|_| Act::Refuse(440, vec![])));
+        table.run();
+        let seen = table.seen.iter();
+        let families: Vec<_> =
+            seen.map(|seen| (seen.wants_both_families, seen.wants_ipv6_alone)).collect();
+        assert_eq!(families, asked);
+        let is_granted = matches!(table.events[..], [Event::Allocated { .. }]);
+        assert_eq!(is_granted, refusals < 3, "{:?}", table.events);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::Client;
 use crate::stun::transaction::Answer;
 use crate::stun::{Attribute, Class, ErrorCode, IntegrityError, Message};
-use crate::turn::allocation::{self, Families, Signal, State};
+use crate::turn::allocation::{self, Signal, State};
 use crate::turn::interface::{Carrier, Ended, Event};
 use crate::turn::reason::{Reason, Refusal};
 use crate::turn::transaction::{Proof, Purpose, Transaction};
@@ -157,9 +157,10 @@ impl Client {
         match (error.code, &purpose) {
             (UNAUTHENTICATED | STALE_NONCE, _) => self.on_challenge(purpose, message),
             (TRY_ALTERNATE, Purpose::Allocate(_)) => self.end(alternate(message)),
-            (FAMILY_NOT_SUPPORTED, Purpose::Allocate(Families::Both)) => {
-                self.start(Purpose::Allocate(Families::Default));
-            }
+            (FAMILY_NOT_SUPPORTED, Purpose::Allocate(families)) => match families.instead() {
+                Some(others) => self.start(Purpose::Allocate(others)),
+                None => self.on_failure(purpose, Reason::Refused(Refusal::from(error))),
+            },
             (ALLOCATION_MISMATCH, Purpose::Allocate(_) | Purpose::Delete) => {
                 self.on_failure(purpose, Reason::Refused(Refusal::from(error)));
             }
