@@ -19,6 +19,7 @@ mod rough {
     mod only_relays;
     mod open_port;
     mod relays;
+    mod servers;
     mod ways;
 }
 

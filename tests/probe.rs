@@ -37,8 +37,20 @@ impl Probed {
 
 /// Asks the servers by `eth0`.
 fn probe(computer: &Computer, password: &str, servers: &[&str]) -> Probed {
+    probe_trusting(computer, password, None, servers)
+}
+
+/// The same where the certificates in this file are trusted.
+fn probe_trusting(
+    computer: &Computer,
+    password: &str,
+    trusted: Option<&str>,
+    servers: &[&str],
+) -> Probed {
     let arguments = [&["probe", "--interface", "eth0"], servers].concat();
-    let environment = [("HALLOO_TURN_USER", coturn::USER), ("HALLOO_TURN_PASSWORD", password)];
+    let mut environment =
+        vec![("HALLOO_TURN_USER", coturn::USER), ("HALLOO_TURN_PASSWORD", password)];
+    environment.extend(trusted.map(|file| ("SSL_CERT_FILE", file)));
     let mut halloo = Halloo::start_with(Some(computer.place()), &arguments, &environment);
     let code = halloo.wait(Duration::from_secs(30)).code();
     Probed { events: halloo.catch_up().to_vec(), code, messages: halloo.messages() }
@@ -72,23 +84,31 @@ fn every_kind_of_nat_is_recognised() {
 }
 
 #[test]
-fn where_udp_is_blocked_a_relay_by_tcp_is_found_and_a_wrong_password_is_named() {
-    let test = "where_udp_is_blocked_a_relay_by_tcp_is_found_and_a_wrong_password_is_named";
+fn where_udp_is_blocked_relays_by_tcp_and_tls_are_found_and_a_wrong_password_is_named() {
+    let test = "where_udp_is_blocked_relays_by_tcp_and_tls_are_found_and_a_wrong_password_is_named";
     let Some(()) = skip::namespaces(test).map(drop) else { return };
     let internet = Internet::new().unwrap();
     let server = Coturn::new(&internet);
-    let (stun, udp, tcp) = (server.stun(), server.turn("udp"), server.turn("tcp"));
+    let (stun, [udp, tcp, tls]) = (server.stun(), ["udp", "tcp", "tls"].map(|by| server.turn(by)));
     let nat = internet.nat(Mapping::PortRestricted).without_udp();
     let computer = internet.computer().plugged_into(&nat);
-    let servers = ["--stun", &stun, "--turn", &udp, "--turn", &tcp];
+    let servers = ["--stun", &stun, "--turn", &udp, "--turn", &tcp, "--turn", &tls];
 
-    let right = probe(&computer, coturn::PASSWORD, &servers);
+    let trusted = server.certificate();
+    let right = probe_trusting(&computer, coturn::PASSWORD, Some(&trusted), &servers);
     let error = right.all("stun")[0]["error"].as_str().unwrap();
     assert!(error.contains("UDP is blocked"), "{error}");
-    let [by_udp, by_tcp] = right.all("turn")[..] else { panic!("{:?}", right.events) };
+    let [by_udp, by_tcp, by_tls] = right.all("turn")[..] else { panic!("{:?}", right.events) };
     assert!(by_udp["error"].is_string() && by_udp["relayed"].is_null(), "{by_udp}");
-    assert!(by_tcp["error"].is_null() && by_tcp["relayed"][0].is_string(), "{by_tcp}");
+    for found in [by_tcp, by_tls] {
+        assert!(found["error"].is_null() && found["relayed"][0].is_string(), "{found}");
+    }
     assert_eq!(right.code, Some(0));
+
+    let unknown = probe(&computer, coturn::PASSWORD, &["--turn", &tls]);
+    let error = unknown.all("turn")[0]["error"].as_str().unwrap();
+    assert!(error.contains("certificate is not valid"), "{error}");
+    assert_eq!(unknown.code, Some(1));
 
     let wrong = probe(&computer, "wrong", &["--turn", &tcp]);
     let error = wrong.all("turn")[0]["error"].as_str().unwrap();

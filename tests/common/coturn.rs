@@ -25,6 +25,8 @@ use super::laboratory::{Internet, Machine, Network, Ports};
 pub const USER: &str = "anna";
 /// The password.
 pub const PASSWORD: &str = "only for the laboratory";
+/// A name that its certificate bears; nobody but [`super::laboratory::Computer::knowing`] tells it.
+pub const NAME: &str = "relay.laboratory.example";
 /// Its addresses, and those of a second one.
 const ADDRESSES: [[&str; 4]; 2] = [
     ["203.0.113.3", "203.0.113.4", "2001:db8::3", "2001:db8::4"],
@@ -43,8 +45,8 @@ pub struct Coturn {
     running: Option<Running>,
 }
 
-/// Ends on drop.
-pub struct Slowly {
+/// A script beside the server, which looks like another one. Ends on drop.
+pub struct Beside {
     /// Its URI.
     pub turn: String,
     process: Child,
@@ -71,6 +73,22 @@ impl Coturn {
         Self::with(internet, ADDRESSES[0], &["--stale-nonce=1"])
     }
 
+    /// One that lends addresses of IPv6 alone.
+    pub fn of_ipv6(internet: &Internet) -> Self {
+        Self::with(internet, ADDRESSES[0], &["--relay-ip=2001:db8::3"])
+    }
+
+    /// The second one, which serves nobody: it sends everybody on to the first (300, ALTERNATE-SERVER).
+    pub fn redirecting(internet: &Internet) -> Self {
+        let to_the_first = [
+            "--alternate-server=203.0.113.3:3478",
+            "--alternate-server=[2001:db8::3]:3478",
+            "--tls-alternate-server=203.0.113.3:5349",
+            "--tls-alternate-server=[2001:db8::3]:5349",
+        ];
+        Self::with(internet, ADDRESSES[1], &to_the_first)
+    }
+
     fn with(internet: &Internet, addresses: [&'static str; 4], options: &[&'static str]) -> Self {
         let machine = Machine::new().unwrap();
         let gateway = internet.plug(&machine, "eth0", Ports::ANY).gateway;
@@ -83,7 +101,7 @@ impl Coturn {
         }
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(machine.name());
         std::fs::create_dir_all(&folder).unwrap();
-        certify(&folder, addresses[0]);
+        certify(&folder, addresses);
         let options = options.to_vec();
         let realm = "laboratory.example";
         let mut coturn = Self { machine, addresses, folder, realm, options, running: None };
@@ -103,10 +121,17 @@ impl Coturn {
 
     /// `turn:` of it, by `udp` or `tcp`; by `tls` it is `turns:`.
     pub fn turn(&self, transport: &str) -> String {
-        match transport {
-            "tls" => format!("turns:{}", self.addresses[0]),
-            _ => format!("turn:{}?transport={transport}", self.addresses[0]),
-        }
+        turn(self.addresses[0], transport)
+    }
+
+    /// The same by its address of IPv6.
+    pub fn turn_by_ipv6(&self, transport: &str) -> String {
+        turn(&format!("[{}]", self.addresses[2]), transport)
+    }
+
+    /// Its address of IPv4.
+    pub fn address(&self) -> &'static str {
+        self.addresses[0]
     }
 
     /// The file of the certificate that it shows; nobody but itself has signed it.
@@ -134,16 +159,39 @@ impl Coturn {
     }
 
     /// The same server at another port, where each datagram takes so much longer.
-    pub fn slowly(&self, delay: Duration) -> Slowly {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/slow_udp.py");
-        let (ip, ms) = (self.addresses[0], delay.as_millis().to_string());
+    pub fn slowly(&self, delay: Duration) -> Beside {
+        let ms = delay.as_millis().to_string();
+        self.beside("slow_udp.py", &["3490", "3478", &ms], "turn:IP:3490")
+    }
+
+    /// The same server at another port, where it says a wrong realm.
+    pub fn lying(&self) -> Beside {
+        let lie = "lab0ratory.example";
+        self.beside("lying_realm.py", &["3491", "3478", self.realm, lie], "turn:IP:3491")
+    }
+
+    /// A server that closes every connection at once.
+    pub fn closing(&self) -> Beside {
+        self.beside("closing.py", &["3492"], "turn:IP:3492?transport=tcp")
+    }
+
+    /// One that does so after the handshake.
+    pub fn closing_tls(&self) -> Beside {
+        let [certificate, key] =
+            ["certificate", "key"].map(|name| self.folder.join(name).display().to_string());
+        self.beside("closing.py", &["5351", &certificate, &key], "turns:IP:5351")
+    }
+
+    /// A script of `tests/peers`, told this server's address and then `arguments`.
+    fn beside(&self, script: &str, arguments: &[&str], turn: &str) -> Beside {
+        let script = format!("{}/tests/peers/{script}", env!("CARGO_MANIFEST_DIR"));
         let mut command = self.machine.command("python3");
-        command.args([script, ip, "3490", "3478", &ms]);
+        command.args([&script, self.addresses[0]]).args(arguments);
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         assert_eq!(ready, "ready\n");
-        Slowly { turn: format!("turn:{ip}:3490"), process }
+        Beside { turn: turn.replace("IP", self.addresses[0]), process }
     }
 
     /// Waits for a line of its log.
@@ -212,15 +260,23 @@ impl Drop for Coturn {
     }
 }
 
-impl Drop for Slowly {
+impl Drop for Beside {
     fn drop(&mut self) {
         let _gone_already = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Writes a certificate for this address, and its key.
-fn certify(folder: &Path, address: &str) {
+/// `turn:` of this host, by `udp` or `tcp`; by `tls` it is `turns:`.
+pub fn turn(host: &str, transport: &str) -> String {
+    match transport {
+        "tls" => format!("turns:{host}"),
+        _ => format!("turn:{host}?transport={transport}"),
+    }
+}
+
+/// Writes a certificate for the addresses and for [`NAME`], and its key.
+fn certify(folder: &Path, addresses: [&str; 4]) {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
     let mut builder = X509::builder().unwrap();
@@ -230,12 +286,15 @@ fn certify(folder: &Path, address: &str) {
     builder.set_pubkey(&key).unwrap();
     // Who trusts two certificates tells them apart by their names.
     let mut common_name = X509NameBuilder::new().unwrap();
-    common_name.append_entry_by_nid(Nid::COMMONNAME, address).unwrap();
+    common_name.append_entry_by_nid(Nid::COMMONNAME, addresses[0]).unwrap();
     let common_name = common_name.build();
     builder.set_subject_name(&common_name).unwrap();
     builder.set_issuer_name(&common_name).unwrap();
     let mut name = SubjectAlternativeName::new();
-    let name = name.ip(address).build(&builder.x509v3_context(None, None)).unwrap();
+    for address in addresses {
+        name.ip(address);
+    }
+    let name = name.dns(NAME).build(&builder.x509v3_context(None, None)).unwrap();
     builder.append_extension(name).unwrap();
     builder.sign(&key, MessageDigest::sha256()).unwrap();
     std::fs::write(folder.join("certificate"), builder.build().to_pem().unwrap()).unwrap();

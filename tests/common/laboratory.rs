@@ -28,6 +28,7 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -323,6 +324,17 @@ impl Computer {
         self.machine.ip(&lines).unwrap();
     }
 
+    /// Knows these names and where they are: each address with its name.
+    pub fn knowing(self, hosts: &[(&str, &str)]) -> Self {
+        // What `ip netns exec` shows as /etc/hosts.
+        let folder = self.machine.etc();
+        std::fs::create_dir_all(&folder).unwrap();
+        let lines: String =
+            hosts.iter().map(|(address, name)| format!("{address} {name}\n")).collect();
+        std::fs::write(folder.join("hosts"), lines).unwrap();
+        self
+    }
+
     /// Its address on the nth cable.
     pub fn address(&self, n: usize) -> Ipv4Addr {
         self.cables[n].address
@@ -505,6 +517,11 @@ impl Machine {
         command
     }
 
+    /// The files that are shown instead of those in /etc, when there are any.
+    fn etc(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.name)
+    }
+
     fn may_forward(&self) -> Result<(), String> {
         self.set("ipv4/ip_forward", "1")?;
         self.set("ipv6/conf/all/forwarding", "1")
@@ -518,6 +535,7 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         let _ = run(Command::new("ip").args(["netns", "delete", &self.name]), "");
+        let _none_of_its_own = std::fs::remove_dir_all(self.etc());
     }
 }
 

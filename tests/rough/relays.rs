@@ -101,7 +101,7 @@ fn a_relay_that_has_another_realm_since_its_restart_is_asked_anew() {
 }
 
 /// One file with the certificates of all.
-fn all_of(servers: &[Coturn]) -> String {
+pub fn all_of(servers: &[Coturn]) -> String {
     let files: Vec<_> = servers.iter().map(Coturn::certificate).collect();
     let texts: Vec<_> = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
     let all = format!("{}s", files[0]);

@@ -1,0 +1,152 @@
+//! TURN servers that are not simply there by an address of IPv4: those by IPv6, by a name, by the word of
+//! another one; and those that lie or hang up.
+
+use std::time::Duration;
+
+use super::relays::all_of;
+use crate::common::coturn::{self, Coturn, NAME};
+use crate::common::laboratory::Computer;
+use crate::common::stall;
+use crate::{Call, Options, internet, kind, pair, strangers};
+
+/// A call by relays alone, both tones included; `look` may do so while it lasts. Each side's relay has an
+/// address that `lent` says yes to.
+fn relayed(
+    name: &str,
+    [listener, caller]: [&Computer; 2],
+    options: &Options<'_>,
+    lent: impl Fn(&str) -> bool,
+    look: impl Fn(&mut Call),
+) {
+    stall::undisturbed(|| {
+        let mut call = Call::start(name, listener, caller, options);
+        call.connected();
+        look(&mut call);
+        let heard = call.tones(2.0);
+        for side in [&mut call.caller, &mut call.listener] {
+            let [ours, theirs] = pair(side);
+            println!("{name}: {ours} to {theirs}");
+            for candidate in [ours, theirs] {
+                let address = candidate.split(' ').nth(4).unwrap();
+                assert!(kind(&candidate) == "relay" && lent(address), "{candidate}");
+            }
+        }
+        heard
+    });
+}
+
+/// Why the call failed of a caller who has no way but by relays.
+fn failed(name: &str, [listener, caller]: [&Computer; 2], options: &Options<'_>) -> String {
+    let mut call = Call::start(name, listener, caller, options);
+    let status = call.caller.wait(Duration::from_secs(10));
+    assert_eq!(status.code(), Some(1), "{name}");
+    let ended = call.caller.catch_up().last().unwrap().clone();
+    assert_eq!((&ended["event"], &ended["step"]), (&"ended".into(), &"ice".into()), "{ended}");
+    let reason = ended["reason"].as_str().unwrap();
+    let messages = call.caller.messages();
+    assert!(messages.contains(reason), "{messages}");
+    println!("{name}: {reason}");
+    reason.to_owned()
+}
+
+/// The relay's address is of IPv6, and so is all that leads there.
+#[test]
+fn ipv6_alone_is_enough_for_a_relay() {
+    let Some(internet) = internet("ipv6_alone_is_enough_for_a_relay") else { return };
+    let coturn = Coturn::of_ipv6(&internet);
+    let [anna, ben] = [(); 2].map(|()| internet.computer().plugged_into(&internet).without_ipv4());
+    for transport in ["udp", "tls"] {
+        let turn = coturn.turn_by_ipv6(transport);
+        let both = ["--turn", &turn, "--ice-policy", "relay"];
+        let trusted = coturn.certificate();
+        let options = Options { both: &both, trusted: Some(&trusted), ..Options::default() };
+        let name = format!("relay by ipv6, {transport}");
+        relayed(&name, [&anna, &ben], &options, |address| address == "2001:db8::3", |_| {});
+    }
+}
+
+#[test]
+fn a_server_is_found_by_its_name_and_its_certificate_has_to_bear_it() {
+    let test = "a_server_is_found_by_its_name_and_its_certificate_has_to_bear_it";
+    let Some(internet) = internet(test) else { return };
+    let coturn = Coturn::new(&internet);
+    let impostor = "impostor.example";
+    let hosts = [(coturn.address(), NAME), (coturn.address(), impostor)];
+    let [anna, ben] = strangers(&internet).map(|computer| computer.knowing(&hosts));
+    let trusted = coturn.certificate();
+    for transport in ["udp", "tls"] {
+        let turn = coturn::turn(NAME, transport);
+        let both = ["--turn", &turn, "--ice-policy", "relay"];
+        let options = Options { both: &both, trusted: Some(&trusted), ..Options::default() };
+        let name = format!("server by name, {transport}");
+        relayed(&name, [&anna, &ben], &options, |address| coturn.is_at(address), |_| {});
+    }
+    let turn = coturn::turn(impostor, "tls");
+    let caller = ["--turn", &turn, "--ice-policy", "relay"];
+    let options = Options { caller: &caller, trusted: Some(&trusted), ..Options::default() };
+    let why = failed("server by another's name", [&anna, &ben], &options);
+    let said = "turns:impostor.example:5349?transport=tcp: its certificate is not valid: hostname";
+    assert!(why.contains(said), "{why}");
+}
+
+/// rfc8656-7.4: 300, ALTERNATE-SERVER. The other server has to show the certificate that the first one would.
+#[test]
+fn a_server_that_sends_on_to_another_is_followed() {
+    let Some(internet) = internet("a_server_that_sends_on_to_another_is_followed") else { return };
+    let servers = [Coturn::new(&internet), Coturn::redirecting(&internet)];
+    let [there, sends_on] = &servers;
+    let hosts = [(sends_on.address(), NAME)];
+    let [anna, ben] = [(); 2].map(|()| internet.computer().plugged_into(&internet).knowing(&hosts));
+    let trusted = all_of(&servers);
+    let (udp, tcp) = (sends_on.turn("udp"), sends_on.turn_by_ipv6("tcp"));
+    for turn in [udp, tcp, coturn::turn(NAME, "tls")] {
+        let both = ["--turn", &turn, "--ice-policy", "relay"];
+        let options = Options { both: &both, trusted: Some(&trusted), ..Options::default() };
+        let name = format!("sent on by {turn}");
+        relayed(&name, [&anna, &ben], &options, |address| there.is_at(address), |_| {});
+    }
+    let turn = sends_on.turn("tls");
+    let caller = ["--turn", &turn, "--ice-policy", "relay"];
+    let options = Options { caller: &caller, trusted: Some(&trusted), ..Options::default() };
+    let why = failed("sent on to another certificate", [&anna, &ben], &options);
+    assert!(why.contains(&turn) && why.contains("its certificate is not valid"), "{why}");
+}
+
+/// The first says a wrong realm, and so never knows us; the others hang up: at once, before the handshake, and
+/// after it.
+#[test]
+fn servers_that_lie_or_hang_up_are_named_and_a_good_one_carries_the_call() {
+    let test = "servers_that_lie_or_hang_up_are_named_and_a_good_one_carries_the_call";
+    let Some(internet) = internet(test) else { return };
+    let servers = [Coturn::new(&internet), Coturn::second(&internet)];
+    let [bad, good] = &servers;
+    let (liar, closing, closing_tls) = (bad.lying(), bad.closing(), bad.closing_tls());
+    let [anna, ben] = strangers(&internet);
+    let trusted = all_of(&servers);
+    let unshaken = format!("turns:{}:3492", bad.address());
+    let uris = [&liar.turn, &closing.turn, &unshaken, &closing_tls.turn, &good.turn("udp")];
+    let turns: Vec<_> = uris.iter().flat_map(|uri| ["--turn", uri.as_str()]).collect();
+    let said = [
+        (format!("{}?transport=udp: ", liar.turn), "the server refuses this user or password"),
+        (format!("{}: ", closing.turn), "the connection to the server broke"),
+        (format!("{unshaken}?transport=tcp: "), "it does not speak TLS"),
+        (format!("{}?transport=tcp: ", closing_tls.turn), "the connection to the server broke"),
+    ]
+    .map(|(uri, why)| uri + why);
+
+    let both = [&turns[..], &["--ice-policy", "relay"]].concat();
+    let options = Options { both: &both, trusted: Some(&trusted), ..Options::default() };
+    let lent = |address: &str| good.is_at(address);
+    relayed("bad servers and a good one", [&anna, &ben], &options, lent, |call| {
+        for side in [&mut call.caller, &mut call.listener] {
+            for said in &said {
+                side.wait_for("warning", |warning| warning["text"] == said.as_str());
+            }
+        }
+    });
+
+    let caller = [&turns[..turns.len() - 2], &["--ice-policy", "relay"]].concat();
+    let options = Options { caller: &caller, trusted: Some(&trusted), ..Options::default() };
+    let why = failed("bad servers alone", [&anna, &ben], &options);
+    assert!(said.iter().all(|said| why.contains(said)), "{why}");
+}
