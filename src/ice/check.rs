@@ -172,6 +172,12 @@ impl Checks {
         self.0.retain(|check| !is_gone(check.request.path, check.request.to));
     }
 
+    /// They rested for so long and go on where they were: what would have been repeated meanwhile must not
+    /// leave all at once, to addresses that have perhaps never answered.
+    pub(super) fn put_off(&mut self, by: Duration) {
+        self.0.iter_mut().for_each(|check| check.due += by);
+    }
+
     /// Forgets all.
     pub(super) fn clear(&mut self) {
         self.0.clear();

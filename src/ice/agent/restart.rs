@@ -33,6 +33,8 @@ const MAX_OLD_WAYS: usize = 16;
 /// All that belongs to one session, except where media goes.
 #[derive(Debug)]
 pub(super) struct Before {
+    /// When it was put aside.
+    since: Instant,
     session: Session,
     previous: Option<Session>,
     started: Option<Instant>,
@@ -97,6 +99,7 @@ impl Agent {
         works.into_iter().for_each(|(path, to)| self.remember_way(path, to));
         let locals = self.rank_locals();
         let before = Before {
+            since: self.now,
             session: last,
             previous,
             started: self.started.take(),
@@ -166,6 +169,7 @@ impl Agent {
         self.list = before.list;
         self.put_carried_back();
         self.checks = before.checks;
+        self.checks.put_off(self.now - before.since);
         self.first_success = before.first_success;
         self.nominating = before.nominating;
         self.selected = before.selected;
