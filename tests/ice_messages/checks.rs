@@ -77,6 +77,29 @@ fn a_request_that_proves_nothing_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn a_refusal_is_never_longer_than_what_it_refuses() {
+    // rfc8445-7.3-1: who proves nothing may have made up his address.
+    let mut hand = Hand::new(Role::Controlled);
+    let name = hand.username();
+    for (username, length, answered) in
+        [(None, 28, None), (Some(&name[..4]), 36, Some(36)), (Some(&name[..]), 48, Some(48))]
+    {
+        let id = hand.id();
+        let mut request = Vec::new();
+        MessageWriter::new(&mut request, Class::Request, Method::BINDING, id)
+            .attributes(username.map(Attribute::Username))
+            .fingerprint()
+            .finish();
+        assert_eq!(request.len(), length);
+        hand.give(ELSEWHERE, &request);
+        let sent = hand.poll();
+        assert_eq!(sent.first().map(|sent| sent.bytes.len()), answered);
+        assert!(sent.iter().all(|sent| sent.error() == Some(400)));
+    }
+    assert_eq!(hand.agent.dropped().unauthenticated_requests, 3);
+}
+
+#[test]
 fn an_unknown_required_attribute_is_named_in_a_420() {
     let mut hand = Hand::new(Role::Controlled);
     let unknown = Attribute::Unknown { number: 0x7ffe, value: &[1, 2, 3] };

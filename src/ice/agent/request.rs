@@ -60,7 +60,7 @@ impl Agent {
         let mut answer = Answer { id: message.id(), path, to: from, proof: None };
         let (Some(username), Some(kind)) = (message.username(), message.integrity_kind()) else {
             self.dropped.unauthenticated_requests += 1;
-            return self.refuse(answer, ErrorCode::BAD_REQUEST, Vec::new());
+            return self.refuse_stranger(answer, message, ErrorCode::BAD_REQUEST);
         };
         let sessions = std::iter::once(&self.session).chain(self.previous.as_ref());
         let known = sessions
@@ -68,7 +68,7 @@ impl Agent {
             .find(|(session, _)| message.verify_integrity(&session.local_key).is_ok());
         let Some((session, sender)) = known else {
             self.dropped.foreign_requests += 1;
-            return self.refuse(answer, ErrorCode::UNAUTHENTICATED, Vec::new());
+            return self.refuse_stranger(answer, message, ErrorCode::UNAUTHENTICATED);
         };
         let is_current = session.number == self.session.number;
         answer.proof = Some((session.number, kind));
@@ -99,6 +99,21 @@ impl Agent {
 
     fn refuse(&mut self, answer: Answer, error: ErrorCode<'static>, unknown: Vec<u16>) {
         self.outgoing.push_back(Outgoing::Error(answer, Refusal { error, unknown }));
+    }
+
+    /// Who has proved nothing may have made up where he is, and nobody is to get more from us than was sent to
+    /// us: a short request is refused without words, and the shortest not at all.
+    fn refuse_stranger(
+        &mut self,
+        answer: Answer,
+        request: &Message<'_>,
+        error: ErrorCode<'static>,
+    ) {
+        let length = |reason: &str| BARE_REFUSAL + reason.len().next_multiple_of(4);
+        let fits = |reason: &&str| length(reason) <= request.bytes().len();
+        if let Some(reason) = [error.reason, ""].into_iter().find(fits) {
+            self.refuse(answer, ErrorCode { reason, ..error }, Vec::new());
+        }
     }
 
     /// Two in charge, or none: the larger tie-breaker controls (RFC 8445 section 7.3.1.1).
@@ -233,5 +248,7 @@ impl Agent {
     }
 }
 
+/// The header, ERROR-CODE without words, FINGERPRINT.
+const BARE_REFUSAL: usize = 36;
 /// As many unknown attributes as a 420 names.
 const MAX_UNKNOWN: usize = 8;
