@@ -180,21 +180,9 @@ impl Page {
         }
     }
 
-    /// Waits until an expression is true, and returns its value; looks again 50 times a second.
+    /// Waits until an expression is true, and returns its value.
     pub fn wait_for(&self, expression: &str) -> Value {
-        let seconds = PATIENCE.as_secs() / 2;
-        let script = format!(
-            "(async () => {{
-                const end = performance.now() + {seconds} * 1000;
-                for (;;) {{
-                    const value = await ({expression});
-                    if (value) return value;
-                    if (performance.now() > end) throw new Error('never true');
-                    await new Promise((resolve) => setTimeout(resolve, 20));
-                }}
-            }})()"
-        );
-        self.try_evaluate(&script).unwrap_or_else(|why| {
+        self.try_evaluate(&until(expression)).unwrap_or_else(|why| {
             let text = self.try_evaluate("document.body.innerText").unwrap_or_default();
             panic!("waiting for {expression}: {why}\nthe page says: {text}")
         })
@@ -337,6 +325,22 @@ impl Page {
         let mut stdin = &wire.stdin;
         stdin.write_all(format!("{message}\0").as_bytes()).unwrap();
     }
+}
+
+/// An expression whose value is that of this one once it is true; it looks again 50 times a second.
+pub fn until(expression: &str) -> String {
+    let seconds = PATIENCE.as_secs() / 2;
+    format!(
+        "(async () => {{
+            const end = performance.now() + {seconds} * 1000;
+            for (;;) {{
+                const value = await ({expression});
+                if (value) return value;
+                if (performance.now() > end) throw new Error('never true');
+                await new Promise((resolve) => setTimeout(resolve, 20));
+            }}
+        }})()"
+    )
 }
 
 fn call(wire: &Arc<Mutex<Wire>>, session: Option<&str>, method: &str, parameters: Value) -> Value {

@@ -4,9 +4,11 @@
 //! skip; pub mod stage; pub mod stall; }`.
 //!
 //! halloo listens on loopback, so that pages are a secure context, and media takes the veth address.
-//! Sound is checked by its pitch, level and smoothness: in the page from the samples that the browser
-//! decoded, at halloo from its recording. Tests of one file take turns: two browsers on a small machine
-//! would make each other's sound stutter.
+//! Sound is checked by its pitch, level and smoothness: at halloo from its recording, in the page from the
+//! samples that Chromium decoded or from the loudspeaker that Firefox plays to. Tests of one file take turns:
+//! two browsers on a small machine would make each other's sound stutter.
+//!
+//! The browser is Chromium, or whatever else is a [`Browses`] (`common/firefox.rs`).
 //!
 //! ```ignore
 //! on_stage(|stage| {
@@ -45,6 +47,80 @@ pub const TONE: f64 = -13.5;
 /// The track that a page plays, halloo's own page and the foreign one.
 pub const REMOTE: &str = "document.querySelector('#sound').srcObject.getAudioTracks()[0]";
 
+/// A browser, whichever it is.
+pub trait Browses {
+    /// What it opens.
+    type Tab: Tab;
+
+    /// The level of its microphone's tone.
+    const MICROPHONE: f64;
+    /// How a page is told that it must not read an answer.
+    const UNREADABLE: &str;
+
+    /// Opens a tab and waits until its page has loaded.
+    fn open(&self, url: &str) -> Self::Tab;
+}
+
+/// A tab of it.
+pub trait Tab {
+    /// The value of an expression, awaited if it is a promise; an exception is the error.
+    fn try_evaluate(&self, expression: &str) -> Result<Value, String>;
+
+    /// Waits until an expression is true, and returns its value.
+    fn wait_for(&self, expression: &str) -> Value;
+
+    /// Presses the mouse on an element, as a person does.
+    fn click(&self, selector: &str);
+
+    /// What this tab alone plays from now on, channel by channel.
+    fn hear_channels(&self, seconds: f64) -> Vec<Recording>;
+
+    /// The first of them.
+    fn hear(&self, seconds: f64) -> Recording {
+        self.hear_channels(seconds).swap_remove(0)
+    }
+
+    /// The value of an expression, awaited if it is a promise.
+    fn evaluate(&self, expression: &str) -> Value {
+        self.try_evaluate(expression).unwrap_or_else(|why| panic!("{expression}\n{why}"))
+    }
+
+    /// Lets time pass.
+    fn pass(&self, seconds: f64) {
+        let script = "new Promise((resolve) => setTimeout(resolve, SECONDS * 1000))";
+        self.evaluate(&script.replace("SECONDS", &seconds.to_string()));
+    }
+}
+
+impl Browses for Browser {
+    type Tab = Page;
+
+    const MICROPHONE: f64 = QUARTER;
+    const UNREADABLE: &str = "Failed to fetch";
+
+    fn open(&self, url: &str) -> Page {
+        self.open(url)
+    }
+}
+
+impl Tab for Page {
+    fn try_evaluate(&self, expression: &str) -> Result<Value, String> {
+        self.try_evaluate(expression)
+    }
+
+    fn wait_for(&self, expression: &str) -> Value {
+        self.wait_for(expression)
+    }
+
+    fn click(&self, selector: &str) {
+        self.click(selector);
+    }
+
+    fn hear_channels(&self, seconds: f64) -> Vec<Recording> {
+        self.record_channels(REMOTE, seconds)
+    }
+}
+
 /// A test of sound in real time: it may only go wrong (`Err`) while the machine stalls.
 pub fn on_stage(test: impl Fn(&Stage) -> Result<(), String>) {
     if let Some(stage) = Stage::new() {
@@ -57,8 +133,22 @@ pub fn on_stage_for_each<Case: Copy>(
     cases: &[Case],
     test: impl Fn(&Stage, &Rc<Browser>, Case) -> Result<(), String>,
 ) {
+    in_browser_for_each(Stage::browser, cases, test);
+}
+
+/// The same in a browser of its own.
+pub fn on_stage_in_browser(test: impl Fn(&Stage, &Rc<Browser>) -> Result<(), String>) {
+    on_stage(|stage| test(stage, &Rc::new(stage.browser())));
+}
+
+/// The same in the browser that `launch` starts.
+pub fn in_browser_for_each<B: Browses, Case: Copy>(
+    launch: impl Fn(&Stage) -> B,
+    cases: &[Case],
+    test: impl Fn(&Stage, &Rc<B>, Case) -> Result<(), String>,
+) {
     let Some(stage) = Stage::new() else { return };
-    let browser = Rc::new(stage.browser());
+    let browser = Rc::new(launch(&stage));
     for case in cases {
         stall::undisturbed(|| test(&stage, &browser, *case));
     }
@@ -122,11 +212,11 @@ impl Stage {
     }
 
     /// The same in a browser that is there already.
-    pub fn visit_by(&self, browser: &Rc<Browser>, more: &[&str]) -> Visit {
+    pub fn visit_by<B: Browses>(&self, browser: &Rc<B>, more: &[&str]) -> Visit<B> {
         let site = self.site();
         let allow = ["--allow-origin", site.origin.as_str()];
         let (halloo, file) = self.listen(&[&allow, more].concat());
-        let page = site.open(browser);
+        let page = site.open(browser.as_ref());
         Visit { halloo, page, file, site, browser: Rc::clone(browser) }
     }
 }
@@ -152,7 +242,7 @@ impl Site {
     }
 
     /// Its page, ready.
-    pub fn open(&self, browser: &Browser) -> Page {
+    pub fn open<B: Browses>(&self, browser: &B) -> B::Tab {
         let page = browser.open(&format!("{}/foreign.html", self.origin));
         page.wait_for("window.ready");
         page
@@ -167,16 +257,16 @@ impl Drop for Site {
 }
 
 /// A foreign page and the halloo that it calls.
-pub struct Visit {
+pub struct Visit<B: Browses = Browser> {
     pub halloo: Halloo,
-    pub page: Page,
+    pub page: B::Tab,
     /// halloo's recording.
     pub file: PathBuf,
     pub site: Site,
-    pub browser: Rc<Browser>,
+    pub browser: Rc<B>,
 }
 
-impl Visit {
+impl<B: Browses> Visit<B> {
     /// The page calls, with wishes as `offer` in `tests/pages/foreign.html` has them, and gets through.
     pub fn calls(&mut self, wishes: &str) {
         self.runs(&format!("offer(WHIP, {THEIRS}, {wishes})"));
@@ -204,16 +294,16 @@ impl Visit {
 
     /// The page hangs up, by DELETE.
     pub fn hang_up(&mut self) {
-        self.page.evaluate("fetch(session, { method: 'DELETE' })");
+        self.page.evaluate("fetch(session, { method: 'DELETE' }).then(({ status }) => status)");
         let ended = self.halloo.wait_for("ended", |_| true);
         assert!(ended["end"].as_str().unwrap().starts_with("hung_up"), "{ended}");
     }
 }
 
 /// The page hears our tone, at its pitch and level and without a gap.
-pub fn page_hears(page: &Page) -> Result<(), String> {
+pub fn page_hears(page: &impl Tab) -> Result<(), String> {
     page.wait_for(&format!("{REMOTE}.muted === false"));
-    let heard = page.record(REMOTE, 2.0);
+    let heard = page.hear(2.0);
     is_tone("the page", &heard.between(0.5, 2.0), OURS.into(), TONE)
 }
 
