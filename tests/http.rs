@@ -306,6 +306,29 @@ fn an_offer_in_small_chunks_is_taken() {
     assert_eq!(Reply::read(&mut stream).status, 201);
 }
 
+/// rfc9112-6.1: what is packed in a way that we don't know is not taken for what it isn't.
+#[test]
+fn a_transfer_coding_that_is_not_known_is_refused() {
+    let listener = Listener::start(&[]);
+    let offer = browser("chromium156-audio-sendrecv");
+    for (coding, status) in [("chunked", 201), ("gzip, chunked", 501)] {
+        let mut request = format!(
+            "POST /whip HTTP/1.1\r\nHost: {}\r\nContent-Type: application/sdp\r\n\
+             Connection: close\r\nTransfer-Encoding: {coding}\r\n\r\n{:x}\r\n",
+            listener.at,
+            offer.len()
+        );
+        request += &offer;
+        request += "\r\n0\r\n\r\n";
+        let reply = listener.ask_raw(request.as_bytes());
+        assert_eq!(reply.status, status, "{reply:?}");
+        if status != 201 {
+            reply.problem();
+        }
+    }
+    assert_eq!(listener.json("/calls").as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn who_sends_slowly_holds_up_nobody_and_is_sent_away() {
     let listener = Listener::start(&[]);
@@ -352,6 +375,7 @@ fn a_foreign_page_is_refused_and_no_call_is_made() {
     let listener = Listener::start(&[]);
     let offer = browser("chromium156-audio-sendrecv");
     let own = format!("http://{}", listener.at);
+    let other_scheme = format!("https://{}", listener.at);
     let port = listener.at.port();
     let (local, evil) = (format!("localhost:{port}"), format!("evil.example:{port}"));
     let (local_origin, evil_origin) = (format!("http://{local}"), format!("http://{evil}"));
@@ -359,6 +383,7 @@ fn a_foreign_page_is_refused_and_no_call_is_made() {
         &[("Origin", "http://evil.example")],
         &[("Origin", "https://evil.example")],
         &[("Origin", "null")],
+        &[("Origin", &other_scheme)],
         &[("Origin", &local_origin)], // another origin than the one by which we are asked
         &[("Origin", &evil_origin), ("Host", &evil)], // DNS rebinding
         &[("Origin", &own), ("Host", &evil)],

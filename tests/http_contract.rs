@@ -100,6 +100,7 @@ fn the_table_line_by_line() {
     // rfc9725-4.1-2, rfc9725-4.2-1, rfc9725-4.2-2, rfc9725-4.2-4
     let listener = Listener::start(&[]);
     let (offer, json, fragment) = (offer(), json_offer(), fragment());
+    let array = serde_json::json!([offer, "offer"]).to_string();
     let created = listener.ask("POST", "/whip", &[SDP], offer.as_bytes());
     let call = created.header("location").unwrap().to_owned();
     let etag = created.header("etag").unwrap().to_owned();
@@ -119,6 +120,10 @@ fn the_table_line_by_line() {
         ("OPTIONS", "/", &[], "", 200, "", &["allow"]),
         ("OPTIONS", "*", &[], "", 200, "", &["allow"]),
         ("POST", "/", &[], "", 405, "problem", &["allow"]),
+        ("GET", "/%70age.js", &[], "", 200, "text/javascript; charset=utf-8", &[]),
+        ("OPTIONS", "/page.js", &[], "", 200, "", &["allow"]),
+        ("POST", "/page.js", &[], "", 405, "problem", &["allow"]),
+        ("DELETE", "/style.css", &[], "", 405, "problem", &["allow"]),
         ("GET", "/whip", &[], "", 204, "", &[]),
         ("GET", "/whip?room=7", &[], "", 204, "", &[]),
         ("HEAD", "/whip", &[], "", 204, "", &[]),
@@ -137,9 +142,13 @@ fn the_table_line_by_line() {
         ("PATCH", "/whip", &[SDP], &offer, 405, "problem", &["allow"]),
         ("OPTIONS", "/offer", &[], "", 200, "", &["allow", "accept-post"]),
         ("POST", "/offer", &json_type("application/json"), &json, 200, "application/json", &["location"]),
+        ("POST", "/%6fffer", &json_type("application/json"), &json, 200, "application/json", &["location"]),
         ("POST", "/offer", &json_type("APPLICATION/json; charset=UTF-8"), &json, 200, "application/json", &[]),
         ("POST", "/offer", &json_type("application/sdp"), &json, 415, "problem", &["accept-post"]),
         ("POST", "/offer", &json_type("application/json"), "[1", 400, "problem", &[]),
+        ("POST", "/offer", &json_type("application/json"), &array, 400, "problem", &[]),
+        ("POST", "/whip", &[SDP, ("Content-Encoding", "gzip")], &offer, 415, "problem", &["accept-encoding"]),
+        ("POST", "/whip", &[SDP, ("Content-Encoding", "identity")], &offer, 201, "application/sdp", &["location"]),
         ("GET", "/offer", &[], "", 405, "problem", &["allow"]),
         ("GET", "/calls", &[], "", 200, "application/json", &[]),
         ("HEAD", "/calls", &[], "", 200, "application/json", &[]),

@@ -133,10 +133,10 @@ fn one_port_serves_both_to_this_machine() {
     }
     let (_, shown) = secure(listener.at);
     assert_eq!(shown, told_fingerprint(&listener));
-    // Our own page, by either scheme; any other page is as foreign as ever.
+    // Our own page; any other is as foreign as ever.
     for (origin, status) in [
         (format!("https://{}", listener.at), 201),
-        (format!("http://{}", listener.at), 201),
+        (format!("http://{}", listener.at), 403), // whoever is in between can show a page there
         ("https://evil.example".to_owned(), 403),
         (format!("https://localhost:{}", listener.at.port()), 403),
     ] {

@@ -21,6 +21,7 @@ mod answer;
 mod body;
 mod events;
 mod page;
+mod path;
 mod redirect;
 mod room;
 mod tab;
@@ -46,7 +47,7 @@ use super::driver::{Caller, Handle};
 use super::interfaces;
 use super::tls::Fingerprint;
 use super::tls::server::{Acceptor, Begun};
-use crate::signal::origin::Policy;
+use crate::signal::origin::{Policy, Scheme};
 use crate::signal::token::Token;
 use room::{Room, Seat};
 
@@ -124,6 +125,8 @@ struct Context {
     role: Role,
     name: Arc<str>,
     link: Link,
+    /// By which the page is reached.
+    scheme: Scheme,
     /// The port that we listen on.
     port: u16,
     /// Held while a tab is given our offer: only one of them rings.
@@ -235,6 +238,7 @@ impl Server {
             role: self.role,
             name: Arc::clone(&self.name),
             link: Link::Served,
+            scheme: Scheme::Http,
             port: self.local.port(),
             tab: Arc::clone(&self.tab),
             remote,
@@ -248,7 +252,9 @@ impl Server {
             let served = async {
                 let Some(tls) = tls else { return carry(stream, context, stopping).await };
                 match tls.begin(stream, remote).await {
-                    Some(Begun::Tls(stream)) => carry(stream, context, stopping).await,
+                    Some(Begun::Tls(stream)) => {
+                        carry(stream, Context { scheme: Scheme::Https, ..context }, stopping).await;
+                    }
                     Some(Begun::Clear(stream)) => {
                         let is_here = remote.ip().to_canonical().is_loopback();
                         let link = if is_here { Link::Served } else { Link::Exposed };

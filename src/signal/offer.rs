@@ -25,12 +25,24 @@ struct SessionDescription {
     kind: String,
 }
 
+impl SessionDescription {
+    fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
+        // What is derived would take an array of both members, too.
+        match json.trim_ascii_start() {
+            [b'[', ..] => {
+                Err(serde::de::Error::custom("it must be an object with `sdp` and `type`"))
+            }
+            _ => serde_json::from_slice(json),
+        }
+    }
+}
+
 /// `POST /offer`.
 pub(super) fn post(request: &Request<'_>) -> Result<Ask, Problem> {
     if !is_type(request.content_type, JSON) {
         return Err(Problem::wrong_type(request.content_type, "Accept-Post", JSON));
     }
-    let message: SessionDescription = serde_json::from_slice(request.body).map_err(malformed)?;
+    let message = SessionDescription::read(request.body).map_err(malformed)?;
     if message.kind != "offer" {
         return Err(Problem::new(400, "Not an offer").detail("`type` must be \"offer\""));
     }
@@ -56,16 +68,17 @@ pub fn asked(offer: &str) -> String {
 /// The answer in what such an endpoint sends back; none if there is none.
 #[must_use]
 pub fn answer_in(body: &[u8]) -> Option<String> {
-    let message: SessionDescription = serde_json::from_slice(body).ok()?;
+    let message = SessionDescription::read(body).ok()?;
     (message.kind == "answer").then_some(message.sdp)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn malformed(error: serde_json::Error) -> Problem {
-    Problem::new(400, "The JSON can't be read")
-        .detail(error.to_string())
-        .member("line", error.line())
-        .member("column", error.column())
+    let problem = Problem::new(400, "The JSON can't be read").detail(error.to_string());
+    match error.line() {
+        0 => problem, // all of it
+        line => problem.member("line", line).member("column", error.column()),
+    }
 }
 
 #[cfg(test)]
@@ -77,7 +90,8 @@ mod tests {
         for (body, says) in [
             ("{", "line 1"),
             ("", "line 1"),
-            ("[]", "line 1"),
+            ("[]", "must be an object"),
+            (r#" ["v=0","offer"]"#, "must be an object"),
             (r#"{"type":"offer"}"#, "missing field `sdp`"),
             (r#"{"sdp":1,"type":"offer"}"#, "invalid type"),
             (r#"{"sdp":"v=0","type":"answer"}"#, "must be \\\"offer\\\""),

@@ -21,10 +21,22 @@ pub struct Head<'a> {
     pub origin: Option<&'a str>,
     /// The `Host` header.
     pub host: Option<&'a str>,
+    /// How the request came: a page's origin is of its own scheme, too.
+    pub scheme: Scheme,
     /// Whether the request bears marks that only browsers leave ([`BROWSER_MARKS`]).
     pub browser: Browser,
     /// Whether it bears the token: who was told the secret may call from anywhere.
     pub bearing: Bearing,
+}
+
+/// What stands before `://` in the address of the page that a connection serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    #[default]
+    Http,
+    /// By TLS. Whoever is in between can put a page at `http://` and our name, but none at `https://`.
+    Https,
 }
 
 /// Whether a request seems to come from a browser.
@@ -99,8 +111,8 @@ pub fn judge(head: &Head<'_>, policy: &Policy) -> Verdict {
     if let Some(allowed) = policy.allows(origin) {
         return Verdict::Allowed(allowed);
     }
-    match serialized_host(origin) {
-        Some((named, default)) if named == without_default_port(host, default) => {
+    match host_of(origin, head.scheme) {
+        Some(named) if named == without_default_port(host, head.scheme) => {
             match policy.is_this_machine(host) {
                 true => Verdict::Own,
                 false if is_trusted => Verdict::Own,
@@ -177,21 +189,22 @@ impl From<&Why> for Problem {
 /// Response headers that a page of an allowed origin may read.
 const EXPOSED: &str = "Location, ETag, Link, Accept-Post, Accept-Patch, Retry-After";
 
-/// `http://host:port` without the scheme and its default port, and that port; `None` for `null` and
-/// other schemes.
-fn serialized_host(origin: &str) -> Option<(String, &'static str)> {
+/// `host:port` of an origin of this scheme, without the scheme's own port; `None` for any other.
+fn host_of(origin: &str, scheme: Scheme) -> Option<String> {
     let origin = origin.to_ascii_lowercase();
-    let (scheme, rest) = origin.split_once("://")?;
-    let default = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return None,
-    };
-    Some((rest.strip_suffix(default).unwrap_or(rest).to_owned(), default))
+    let rest = origin.strip_prefix(match scheme {
+        Scheme::Http => "http://",
+        Scheme::Https => "https://",
+    })?;
+    Some(without_default_port(rest, scheme))
 }
 
-/// A `Host` header in the shape in which an origin with this default port would name it.
-fn without_default_port(host: &str, default: &str) -> String {
+/// A `Host` header in the shape in which an origin of this scheme would name it.
+fn without_default_port(host: &str, scheme: Scheme) -> String {
+    let default = match scheme {
+        Scheme::Http => ":80",
+        Scheme::Https => ":443",
+    };
     host.strip_suffix(default).unwrap_or(host).to_ascii_lowercase()
 }
 
@@ -221,6 +234,28 @@ mod tests {
             addresses: vec!["192.0.2.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
             allowed: allowed.iter().map(|&one| one.into()).collect(),
             token: None,
+        }
+    }
+
+    /// That of the page, so that the rest of its origin decides.
+    fn scheme_of(origin: Option<&str>) -> Scheme {
+        let is_https = origin.is_some_and(|origin| origin.starts_with("https:"));
+        if is_https { Scheme::Https } else { Scheme::Http }
+    }
+
+    /// Whoever is in between can answer for `http://` and our name: nothing there is our page's.
+    #[test]
+    fn a_page_of_the_other_scheme_is_not_ours() {
+        for (origin, scheme, own) in [
+            ("https://192.0.2.7:8443", Scheme::Https, true),
+            ("http://192.0.2.7:8443", Scheme::Https, false),
+            ("http://192.0.2.7:8443", Scheme::Http, true),
+            ("https://192.0.2.7:8443", Scheme::Http, false),
+        ] {
+            let host = Some("192.0.2.7:8443");
+            let head = Head { origin: Some(origin), host, scheme, ..Head::default() };
+            let verdict = judge(&head, &policy(&[]));
+            assert_eq!(verdict == Verdict::Own, own, "{origin} by {scheme:?}: {verdict:?}");
         }
     }
 
@@ -290,6 +325,7 @@ mod tests {
             let head = Head {
                 origin: *origin,
                 host: Some(host),
+                scheme: scheme_of(*origin),
                 browser: *browser,
                 bearing: Bearing::Nothing,
             };
@@ -305,7 +341,8 @@ mod tests {
     #[test]
     fn who_bears_the_token_may_call_from_anywhere() {
         let judged = |origin, host, bearing| {
-            let head = Head { origin, host: Some(host), browser: Browser::Marked, bearing };
+            let browser = Browser::Marked;
+            let head = Head { origin, host: Some(host), browser, bearing, ..Head::default() };
             judge(&head, &policy(&[]))
         };
         let evil = Some("http://evil.example");

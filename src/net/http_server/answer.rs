@@ -10,6 +10,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::time::sleep;
 
 use super::events::{Outgoing, stream};
+use super::path::plain_path;
 use super::{Context, Link, Role, body, page, redirect, tab};
 use crate::net::driver::{
     Applied, CallId, CallState, CallSummary, Caller, Exchanged, Handle, Refusal,
@@ -24,7 +25,7 @@ use crate::signal::{self, Ask, Dialect, Place, Problem, Step, calls, events, off
 
 /// Answers one request. Whatever it holds, there is an answer.
 pub(super) async fn answer(context: Context, request: Request<Incoming>) -> Response<Outgoing> {
-    let head = head(&request, &context.policy);
+    let head = head(&request, &context);
     let (verdict, bearing) = (origin::judge(&head, &context.policy), head.bearing);
     let served = match &verdict {
         _ if !names_one_host(&request) => Err(Problem::new(400, "Which host?").detail(
@@ -51,7 +52,7 @@ impl From<signal::Response> for Answer {
     }
 }
 
-fn head<'a>(request: &'a Request<Incoming>, policy: &Policy) -> Head<'a> {
+fn head<'a>(request: &'a Request<Incoming>, context: &Context) -> Head<'a> {
     let marked = BROWSER_MARKS.iter().any(|name| request.headers().contains_key(*name));
     Head {
         origin: text_of(request.headers(), &header::ORIGIN),
@@ -60,8 +61,9 @@ fn head<'a>(request: &'a Request<Incoming>, policy: &Policy) -> Head<'a> {
             Some(authority) => Some(authority.as_str()),
             None => text_of(request.headers(), &header::HOST),
         },
+        scheme: context.scheme,
         browser: if marked { Browser::Marked } else { Browser::Unmarked },
-        bearing: bearing(request, policy),
+        bearing: bearing(request, &context.policy),
     }
 }
 
@@ -109,10 +111,11 @@ async fn served(
     bearing: Bearing,
 ) -> Result<Answer, Problem> {
     let (head, body) = request.into_parts();
-    let (method, path) = (head.method.as_str(), head.uri.path());
-    if matches!(method, "GET" | "HEAD")
-        && let Some(file) = page::file(path, context.role, &context.name)
-    {
+    let (method, path) = (head.method.as_str(), plain_path(head.uri.path()));
+    let file = page::file(&path, context.role, &context.name);
+    // All files of the page are one place: what can't be done there is told alike.
+    let path = if file.is_some() { "/" } else { &*path };
+    if let ("GET" | "HEAD", Some(file)) = (method, file) {
         return Ok(file.into());
     }
     let waits = head.headers.contains_key(header::EXPECT);
@@ -127,6 +130,7 @@ async fn served(
         return Err(Problem::unauthorized(bearing));
     }
     let body = body::read(body, waits).await?;
+    body::is_plain(&head.headers)?;
     let _until_answered = context.seat.owe();
     let if_match = text_of(&head.headers, &header::IF_MATCH);
     // What can't be changed any more is said first, whatever the change would have been.

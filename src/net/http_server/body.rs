@@ -1,12 +1,34 @@
-//! Reads a request's body, as long and as large as it may be.
+//! Reads a request's body, as long and as large as it may be, and packed in no way.
 
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{self, HeaderMap};
 use tokio::time::timeout;
 
 use crate::signal::{BODY_LIMIT, Problem};
+
+/// Refuses what would have to be unpacked first: a body is taken as it stands.
+pub(super) fn is_plain(headers: &HeaderMap) -> Result<(), Problem> {
+    let other = |name, plain: &str| {
+        let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"));
+        let mut codings = values.flat_map(|value| value.split(',')).map(str::trim);
+        codings.find(|one| !one.is_empty() && !one.eq_ignore_ascii_case(plain)).map(str::to_owned)
+    };
+    // RFC 9112 section 6.1.
+    if let Some(coding) = other(header::TRANSFER_ENCODING, "chunked") {
+        return Err(Problem::new(501, "This Transfer-Encoding is not known here")
+            .detail(format!("got {coding:.100?}; this takes chunked")));
+    }
+    // RFC 9110 section 15.5.16, RFC 7694 section 3.
+    if let Some(coding) = other(header::CONTENT_ENCODING, "identity") {
+        return Err(Problem::new(415, "This Content-Encoding is not known here")
+            .detail(format!("got {coding:.100?}; this takes a body as it is"))
+            .header("Accept-Encoding", "identity"));
+    }
+    Ok(())
+}
 
 /// Reads a body, within limits of size and time.
 pub(super) async fn read(mut body: Incoming, client_waits: bool) -> Result<Vec<u8>, Problem> {
