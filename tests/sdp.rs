@@ -434,7 +434,8 @@ fn a_codec_keeps_the_offers_number_and_spelling() {
 }
 
 #[test]
-fn our_wishes_for_opus_and_theirs_meet_in_the_answer() {
+fn our_wishes_for_opus_are_ours_whatever_theirs_are() {
+    // rfc7587-7.1: "completely orthogonal"
     let offer = chromium().replace(
         "minptime=10;useinbandfec=1",
         "minptime=10;stereo=1;usedtx=1;maxaveragebitrate=64000",
@@ -444,16 +445,16 @@ fn our_wishes_for_opus_and_theirs_meet_in_the_answer() {
         let (_, answer) = answered(&offer, capabilities);
         lines(&answer, Some(0)).into_iter().find(|line| line.starts_with("fmtp:111")).unwrap()
     };
-    let expected = "fmtp:111 minptime=10;maxaveragebitrate=64000;useinbandfec=1;usedtx=1";
-    assert_eq!(fmtp(&capabilities), expected, "we hear one channel, however many they play");
+    assert_eq!(fmtp(&capabilities), "fmtp:111 minptime=10;useinbandfec=1");
     capabilities.opus.stereo = Some(true);
-    capabilities.opus.max_average_bitrate = Some(24_000);
+    capabilities.opus.max_average_bitrate = Some(96_000);
     capabilities.opus.use_in_band_fec = None;
-    let expected = "fmtp:111 minptime=10;maxaveragebitrate=24000;stereo=1;usedtx=1";
+    let expected = "fmtp:111 minptime=10;maxaveragebitrate=96000;stereo=1";
     assert_eq!(fmtp(&capabilities), expected);
     let (agreed, _) = answered(&offer, &capabilities);
     assert_eq!(agreed.codecs[0].wishes.max_average_bitrate, Some(64_000));
     assert_eq!(agreed.codecs[0].wishes.stereo, Some(true));
+    assert_eq!(agreed.codecs[0].wishes.use_dtx, Some(true));
 }
 
 #[test]

@@ -226,20 +226,6 @@ impl OpusParameters {
         }
         read
     }
-
-    /// What we answer to an offer's wishes when `self` is what we would like.
-    ///
-    /// Ours stand, for each side tells what it wants to hear. But silence may go unsent if either asks
-    /// for that, and a bitrate that the other side calls its limit is one for both ways.
-    #[must_use]
-    pub fn answering(self, offered: &Self) -> Self {
-        let limits = [self.max_average_bitrate, offered.max_average_bitrate];
-        Self {
-            max_average_bitrate: limits.into_iter().flatten().min(),
-            use_dtx: self.use_dtx.filter(|dtx| *dtx).or(offered.use_dtx.filter(|dtx| *dtx)),
-            ..self
-        }
-    }
 }
 
 impl fmt::Display for OpusParameters {

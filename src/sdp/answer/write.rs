@@ -61,8 +61,9 @@ fn formats(offered: Section<'_>, agreed: &Agreed, capabilities: &Capabilities) -
         let payload_type = agreed.receive_payload_type;
         let map = offered.rtp_map(payload_type).cloned();
         let map = map.unwrap_or_else(|| agreed.codec.rtp_map());
-        let answered = capabilities.opus.answering(&agreed.wishes).to_string();
-        let fmtp = if agreed.codec == Codec::Opus { answered } else { String::new() };
+        // What we wish to hear, whatever they wish: neither depends on the other (RFC 7587 section 7.1).
+        let wishes = || capabilities.opus.to_string();
+        let fmtp = if agreed.codec == Codec::Opus { wishes() } else { String::new() };
         Format { map, fmtp, feedback: agreed.feedback.clone() }
     };
     let event = |event: &AgreedTelephoneEvent| Format {
