@@ -155,6 +155,15 @@ fn wrong_usage_exits_2_and_shows_what_is_wrong() {
     let empty = TempFile::new("empty.wav", b"");
     let no_wav = format!("file:{}", text_file.0.display());
     let empty = format!("file:{}", empty.0.display());
+    let pipe = std::env::temp_dir().join(format!("halloo-pipe-{}", std::process::id()));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let _removed = TempFile(pipe.clone());
+    let pipe = format!("file:{}", pipe.display());
+    let kept = TempFile::new("kept.wav", &wav());
+    let sound = format!("file:{}", kept.0.display());
+    let link = TempFile(kept.0.with_extension("link"));
+    std::os::unix::fs::symlink(&kept.0, &link.0).unwrap();
+    let roundabout = format!("file:{}", link.0.display());
     let cases: &[(&[&str], &str)] = &[
         (&["call"], "TARGET"),
         (&["sing"], "sing"),
@@ -182,6 +191,13 @@ fn wrong_usage_exits_2_and_shows_what_is_wrong() {
         (&["call", "a", "--input", "file:/"], "file:/"),
         (&["call", "a", "--output", "file:/nowhere/x.wav"], "/nowhere"),
         (&["call", "a", "--output", "file:/"], "file:/"),
+        (&["call", "a", "--output", "file:/nowhere/{call}.wav"], "there is no folder /nowhere"),
+        (&["call", "a", "--output", "file:/nowhere/{call}/x.wav"], "there is no folder /nowhere"),
+        (&["call", "a", "--input", &pipe], "it is a pipe"),
+        (&["call", "a", "--output", &pipe], "it is a pipe"),
+        (&["call", "a", "--input", &sound, "--output", &sound], "the same file"),
+        (&["call", "a", "--input", &sound, "--output", &roundabout], "the same file"),
+        (&["call", "a", "--token", ""], "is empty"),
         (&["listen", "--input", "device:No Such Microphone"], "There are:\n  "),
         (&["listen", "--output", "device:No Such Loudspeaker"], "No Such Loudspeaker"),
         (&["listen", "--bind", "8080"], "8080"),
@@ -192,6 +208,78 @@ fn wrong_usage_exits_2_and_shows_what_is_wrong() {
     for (arguments, shown) in cases {
         let lines = complaint(&run(arguments), 2).join("\n");
         assert!(lines.contains(shown), "{arguments:?}: {lines}");
+    }
+    assert_eq!(std::fs::read(&kept.0).unwrap(), wav(), "what is to be said is there still");
+}
+
+/// The shortest of all sounds: a sample of 16 bits, 48 kHz, mono.
+fn wav() -> Vec<u8> {
+    let format = [16, 0, 0, 0, 1, 0, 1, 0, 0x80, 0xbb, 0, 0, 0, 0x77, 1, 0, 2, 0, 16, 0];
+    [&b"RIFF\x26\0\0\0WAVEfmt "[..], &format[..], b"data\x02\0\0\0\0\0"].concat()
+}
+
+/// A script that gets less than all must not take it for all.
+#[test]
+fn data_that_cannot_be_written_is_missed() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for arguments in [
+        &["devices"][..],
+        &["devices", "--json"],
+        &["probe", "--interface", "lo"],
+        &["man"],
+        &["completions", "bash"],
+        &["listen", "--bind", "127.0.0.1:0", "--input", "silence", "--output", "null"],
+    ] {
+        let mut child = common::http::halloo(arguments);
+        let mut child = child.stdout(full()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        if arguments[0] == "listen" {
+            let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
+            let mut line = String::new();
+            std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+            assert!(line.starts_with("signalling: standard output can't be written: "), "{line}");
+            let kill = std::process::Command::new("kill").arg(child.id().to_string()).status();
+            assert!(kill.unwrap().success());
+            assert_eq!(child.wait().unwrap().code(), Some(1));
+            continue;
+        }
+        let output = child.wait_with_output().unwrap();
+        let said = could_not(&output, "signalling");
+        assert!(said.contains("standard output can't be written"), "{arguments:?}: {said}");
+        assert_eq!(complaint(&output, 1).len(), 2, "it is told once");
+    }
+    // A reader that has read enough is none of it.
+    let mut child = common::http::halloo(&["man"]);
+    let child = child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(complaint(&child.wait_with_output().unwrap(), 0), [""; 0]);
+}
+
+/// A shell hangs up its programs when its terminal is closed, wherever their input comes from; `nohup` keeps
+/// them.
+#[test]
+fn a_closed_terminal_ends_the_call_unless_hangups_are_ignored() {
+    for (at_start, ends) in [("--default-signal=HUP", true), ("--ignore-signal=HUP", false)] {
+        let mut listener = Listener::start(&["--input", "tone:440"]);
+        let at = listener.at.to_string();
+        let mut caller = std::process::Command::new("env");
+        let program = env!("CARGO_BIN_EXE_halloo");
+        caller.args([at_start, program, "call", &at]).args(SOUND);
+        let mut caller = caller.stdin(std::process::Stdio::null()).spawn().unwrap();
+        listener.program.wait_for("connected", |_| true);
+        let signal = |name: &str| {
+            let pid = caller.id().to_string();
+            let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status();
+            assert!(sent.unwrap().success());
+        };
+        signal("HUP");
+        if !ends {
+            listener.program.wait_for_next("stats", 0);
+            signal("TERM");
+        }
+        let ended = listener.program.wait_for("ended", |_| true);
+        assert_eq!(ended["end"], "hung_up_by_peer", "{ended}");
+        assert_eq!(caller.wait().unwrap().code(), Some(0));
     }
 }
 
@@ -375,10 +463,19 @@ fn a_call_that_finds_no_way_fails_at_ice() {
         .unwrap();
     let created = http("200 OK", "Content-Type: application/sdp\r\nLocation: calls/1\r\n", answer);
     let no_delete = http("405 Method Not Allowed", "", "");
-    let at = server(vec![created, no_delete]);
+    let answers = vec![created, no_delete];
+    let at = server(answers.clone());
     let (output, took) = timed(|| call(&at, &["--timeout", "3"]));
     could_not(&output, "ice");
     assert!(took < LIMIT, "{took:?}");
+
+    // A relay that is to carry everything, and is not there.
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let relay = format!("turn:{}", nobody.local_addr().unwrap());
+    let only = ["--turn", &relay, "--turn-user", "a", "--turn-password", "b"];
+    let only = [&only[..], &["--ice-policy", "relay", "--timeout", "1"]].concat();
+    let said = could_not(&call(&server(answers), &only), "ice");
+    assert!(said.contains(&format!("{relay}?transport=udp: it does not answer")), "{said}");
 }
 
 /// Its tones are clean only where the machine itself ran on.

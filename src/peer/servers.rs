@@ -192,9 +192,22 @@ impl Servers {
 
     /// What is wrong with the servers that are of no use; none if nothing is.
     pub(super) fn why_no_help(&self) -> Option<NoHelp> {
-        let failed = self.list.iter().filter_map(|state| state.failure.as_deref());
-        let silent = self.silent.iter().map(String::as_str);
-        let failures: Vec<&str> = failed.chain(silent).collect();
+        self.no_help(self.list.iter().filter_map(|state| state.failure.clone()))
+    }
+
+    /// The same where no server has given us a relay: one that has not even refused is silent.
+    pub(super) fn why_no_relay(&self) -> Option<NoHelp> {
+        let why = |state: &State| match &state.failure {
+            None if state.server.purpose == Purpose::Relay => {
+                Some(format!("{}: it does not answer", state.server))
+            }
+            failure => failure.clone(),
+        };
+        self.no_help(self.list.iter().filter_map(why))
+    }
+
+    fn no_help(&self, failed: impl Iterator<Item = String>) -> Option<NoHelp> {
+        let failures: Vec<_> = failed.chain(self.silent.iter().cloned()).collect();
         let refuses_us = self.list.iter().any(|state| state.refuses_us);
         (!failures.is_empty()).then(|| NoHelp { told: failures.join("; "), refuses_us })
     }
@@ -285,6 +298,17 @@ mod tests {
         let ended = RelayEnd::Alternate { servers: vec![addr("203.0.113.10:3478")], domain };
         let next = servers("turns:relay.example").ended(PathId(10), ended);
         assert!(matches!(next, Next::Warn(_)));
+    }
+
+    #[test]
+    fn who_gave_no_relay_is_named_even_if_nothing_came_from_there() {
+        let uris = ["turn:silent.example", "stun:mirror.example", "turn:closed.example"];
+        let mut servers = Servers::new(&uris.map(|uri| uri.parse().unwrap()));
+        servers.unreachable(Instant::ZERO, 2, "refused");
+        let told = servers.why_no_relay().unwrap().told;
+        let expected = "turn:silent.example:3478?transport=udp: it does not answer; \
+                        turn:closed.example:3478?transport=udp: refused";
+        assert_eq!(told, expected);
     }
 
     #[test]

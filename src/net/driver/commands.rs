@@ -38,7 +38,12 @@ impl Driver {
                 let made = self.make_offer(now, caller, bell);
                 self.hand_over(now, answer, made);
             }
-            Command::Ring(offer, caller, answer) => reply(answer, self.ring(now, offer, caller)),
+            Command::Ring(offer, caller, answer) => {
+                // Who is gone before it rings has not got what would give it up.
+                if let Err(Ok((id, _))) = answer.send(self.ring(now, offer, caller)) {
+                    self.give_up(now, id);
+                }
+            }
             Command::Accept(id, answer) => reply(answer, self.accept(now, id)),
             Command::GiveUp(id) => self.give_up(now, id),
             Command::AcceptAnswer(id, description, answer) => {
@@ -340,6 +345,18 @@ mod tests {
     use crate::net::driver::{Options, start};
     use crate::net::sound::Sound;
     use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn a_call_whose_caller_is_gone_before_it_rings_does_not_ring() {
+        let sound = Sound::open(source::Spec::Silence, sink::Spec::Null, Channels::Mono);
+        let driver = start(Options::default(), sound.unwrap()).unwrap();
+        let here = Caller::at(([127, 0, 0, 1], 0).into());
+        let (answer, _) = oneshot::channel();
+        driver.commands.send(Command::Ring(None, here, answer)).unwrap();
+        let calls = driver.calls().await;
+        let states: Vec<_> = calls.iter().map(|call| call.state).collect();
+        assert_eq!(states, [CallState::Ended]);
+    }
 
     #[tokio::test]
     async fn a_new_call_that_nobody_waits_for_ends_at_once() {

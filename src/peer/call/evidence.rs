@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::Peer;
 use super::phase::Phase;
-use crate::ice::{Agent, Candidate, Kind, SelectedPair, Transport};
+use crate::ice::{Agent, Candidate, Kind, Policy, SelectedPair, Transport};
 use crate::peer::absence::{Expected, Missing};
 use crate::peer::event::{Concern, Event};
 use crate::peer::reason::{self, Checked, Consent, NoMedia, NoPair, Place, Reason};
@@ -20,6 +20,9 @@ impl Peer {
         let checked = agent.pairs().filter(|pair| pair.figures.requests_sent > 0);
         let ours: Vec<_> = agent.every_local_candidate().map(|(_, candidate)| candidate).collect();
         let theirs: Vec<_> = agent.remote_candidates().map(|(_, candidate)| candidate).collect();
+        if ours.is_empty() && self.config.policy == Policy::Relay {
+            return reason::no_relay(self.servers.why_no_relay());
+        }
         let dropped = agent.dropped();
         reason::no_pair(&NoPair {
             checked: checked
