@@ -19,7 +19,10 @@ pub(super) fn named_things_exist(media: &MediaOptions) -> Result<(), Failure> {
         _ => {}
     }
     match &media.output {
-        sink::Spec::File(path) => file_can_be_written(path)?,
+        sink::Spec::File(path) => {
+            file_can_be_written(path)?;
+            input_is_kept(&media.input, path)?;
+        }
         sink::Spec::Device(name) => device_exists(Direction::Output, name)?,
         _ => {}
     }
@@ -44,24 +47,32 @@ pub(super) fn interfaces_exist(wanted: &[String]) -> Result<(), Failure> {
 
 /// What was given is not shown: it is a secret, if a wrong one, and stderr may go to a log.
 pub(super) fn token(token: Option<&Secret>) -> Result<(), Failure> {
-    match token.is_none_or(Secret::is_token) {
-        true => Ok(()),
-        false => Err(Failure::Usage(
-            "--token (or HALLOO_TOKEN): must be visible ASCII characters without spaces, at least one"
-                .into(),
-        )),
-    }
+    let why = match token {
+        // Perhaps from a script that found no secret: nobody meant to be without.
+        Some(token) if token.reveal().is_empty() => {
+            "is empty: give a secret, or none at all (unset HALLOO_TOKEN)"
+        }
+        Some(token) if !token.is_token() => "must be visible ASCII characters without spaces",
+        Some(_) | None => return Ok(()),
+    };
+    Err(Failure::Usage(format!("--token (or HALLOO_TOKEN) {why}")))
 }
 
 fn wav_can_be_read(path: &Path) -> Result<(), Failure> {
     let refuse = |why: &dyn std::fmt::Display| {
         Failure::Usage(format!("--input file:{}: {why}", path.display()))
     };
-    let file = File::open(path).map_err(|error| refuse(&in_words(&error)))?;
-    // A folder can be opened, too, on some systems.
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+    // Before it is opened: with a pipe that waits for somebody who writes.
+    let found = fs::metadata(path).map_err(|error| refuse(&in_words(&error)))?;
+    if found.is_dir() {
         return Err(refuse(&"it is a folder"));
     }
+    if !found.is_file() {
+        return Err(refuse(
+            &"it is a pipe or a device, and each call begins at a file's beginning",
+        ));
+    }
+    let file = File::open(path).map_err(|error| refuse(&in_words(&error)))?;
     WavReader::new(BufReader::new(file)).map(drop).map_err(|error| refuse(&error))
 }
 
@@ -74,8 +85,45 @@ fn in_words(error: &io::Error) -> String {
     }
 }
 
-/// The file itself is made when a call begins; its folder is not. Whether it can be made is tried, and
-/// what was there already is left alone.
+/// What is heard would be written over what is to be said.
+fn input_is_kept(input: &source::Spec, output: &Path) -> Result<(), Failure> {
+    match input {
+        source::Spec::File { path, .. } if is_same_file(path, output) => {
+            let (input, output) = (path.display(), output.display());
+            Err(Failure::Usage(format!(
+                "--input file:{input} and --output file:{output}: they are the same file, which would be \
+                 written over"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let names = |path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
+    names(one).ok().zip(names(other).ok()).is_some_and(|(one, other)| one == other)
+}
+
+#[cfg(not(unix))]
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    fs::canonicalize(one).ok().zip(fs::canonicalize(other).ok()).is_some_and(|(a, b)| a == b)
+}
+
+#[cfg(unix)]
+fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+const fn is_pipe(_: &Path) -> bool {
+    false
+}
+
+/// The file itself is made when a call begins; its folder is not, unless it is named after the call. Whether
+/// it can be made is tried, and what was there already is left alone.
 fn file_can_be_written(path: &Path) -> Result<(), Failure> {
     let refuse =
         |why: &str| Err(Failure::Usage(format!("--output file:{}: {why}", path.display())));
@@ -87,11 +135,17 @@ fn file_can_be_written(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
         return refuse("it is a folder");
     }
-    // `{call}` may stand in the folder's name, which is then not known yet.
-    if !folder.to_string_lossy().contains("{call}") && !folder.is_dir() {
-        return refuse(&format!("there is no folder {}", folder.display()));
+    // A pipe would let us wait for somebody who reads, and a WAV file's head is written more than once.
+    if is_pipe(path) {
+        return refuse("it is a pipe");
     }
-    if path.to_string_lossy().contains("{call}") {
+    let is_of_a_call = |path: &Path| path.to_string_lossy().contains("{call}");
+    let known = folder.ancestors().find(|folder| !is_of_a_call(folder));
+    let known = known.filter(|known| !known.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !known.is_dir() {
+        return refuse(&format!("there is no folder {}", known.display()));
+    }
+    if is_of_a_call(path) {
         return Ok(());
     }
     let tried = match File::options().write(true).create_new(true).open(path) {

@@ -56,6 +56,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log(cli.command.loudness());
     match obey(cli.command) {
+        Ok(()) if show::is_data_lost() => ExitCode::from(1), // told when it was
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -8,14 +8,16 @@
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+use super::Failure;
 use super::live::Live;
 use super::options::{Loudness, TellingOptions};
 use crate::net::driver::{CallId, TimedEvent};
-use crate::peer::event::{Change, Directions, DtlsState, Event, MediaFirst, Side};
+use crate::peer::event::{Change, Directions, DtlsState, Event, MediaFirst, Side, Step};
 use crate::sdp::Direction;
 use crate::signal::events;
 use crate::time::Instant;
@@ -256,17 +258,41 @@ pub fn complain(text: &str) {
     write_stderr(text);
 }
 
-/// A line of data. A reader that has gone away is no reason to end a call.
+/// A line of data.
 pub fn write_stdout(line: &str) {
     let mut stdout = io::stdout().lock();
-    let _gone = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    written(writeln!(stdout, "{line}").and_then(|()| stdout.flush()));
 }
 
 /// The same for text that has its line ends already.
 pub fn write_stdout_bytes(bytes: &[u8]) {
     let mut stdout = io::stdout().lock();
-    let _gone = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    written(stdout.write_all(bytes).and_then(|()| stdout.flush()));
 }
+
+/// A reader that has gone away has read enough. That data is lost in any other way is told when it happens, once,
+/// and by the exit code; it is no reason to end a call.
+fn written(outcome: io::Result<()>) {
+    match outcome {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(_) if IS_DATA_LOST.swap(true, Ordering::Relaxed) => {}
+        Err(error) => {
+            let what = format!("standard output can't be written: {error}");
+            let _code =
+                Failure::at(Step::Signalling, what, "is there room where it goes?").report();
+        }
+    }
+}
+
+/// Whether standard output could not take all that was written to it.
+#[must_use]
+pub fn is_data_lost() -> bool {
+    IS_DATA_LOST.load(Ordering::Relaxed)
+}
+
+/// The process has one standard output, and whoever writes to it goes on.
+static IS_DATA_LOST: AtomicBool = AtomicBool::new(false);
 
 fn write_stderr(line: &str) {
     let _gone = writeln!(io::stderr(), "{line}");

@@ -1,8 +1,9 @@
 //! Being asked to end: Ctrl-C, and where there is such a thing SIGTERM, and SIGHUP when a terminal is closed.
+//!
+//! Whoever started the program may have told it to outlive the terminal (`nohup`): then SIGHUP is ignored from
+//! the beginning, and stays so.
 
 use std::io;
-#[cfg(unix)]
-use std::io::IsTerminal;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) struct Asked {
     #[cfg(unix)]
     signals: [Signal; 2],
-    /// Whose terminal is closed has gone. A program without one may have been told to stay (`nohup`).
+    /// Whose terminal is closed has gone, unless we are to stay.
     #[cfg(unix)]
     hung_up: Option<Signal>,
     #[cfg(windows)]
@@ -23,8 +24,8 @@ impl Asked {
     #[cfg(unix)]
     pub(super) fn listen() -> io::Result<Self> {
         let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
-        let has_terminal = io::stdin().is_terminal();
-        let hung_up = has_terminal.then(|| signal(SignalKind::hangup())).transpose()?;
+        let hung_up =
+            (!stays_without_terminal()).then(|| signal(SignalKind::hangup())).transpose()?;
         Ok(Self { signals, hung_up })
     }
 
@@ -55,4 +56,20 @@ impl Asked {
             let _one_is_enough = self.ctrl_c.recv().await;
         }
     }
+}
+
+/// Whether SIGHUP was ignored when the program began. Asked before it is listened for.
+#[cfg(target_os = "linux")]
+fn stays_without_terminal() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // A bit for each signal, from 1 on; SIGHUP is 1 (proc_pid_status(5)).
+    ignored.is_some_and(|mask| mask & 1 == 1)
+}
+
+/// Elsewhere it can't be asked without unsafe code; `nohup` takes the terminal away from standard input.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn stays_without_terminal() -> bool {
+    !io::IsTerminal::is_terminal(&io::stdin())
 }

@@ -77,7 +77,9 @@ impl Terminal {
             Some(namespace) => namespace.command("setsid"),
             None => Command::new("setsid"),
         };
-        command.args(["--ctty", env!("CARGO_BIN_EXE_halloo")]).args(arguments);
+        // As a shell starts it, however the tests were started (`nohup` ignores HUP).
+        command.args(["--ctty", "env", "--default-signal=HUP"]);
+        command.arg(env!("CARGO_BIN_EXE_halloo")).args(arguments);
         command.env("XDG_DATA_HOME", data_folder());
         command.env_remove("NO_COLOR").envs(environment.iter().copied());
         let end = || Stdio::from(theirs.try_clone().unwrap());

@@ -1,6 +1,6 @@
 //! The sound of one call: its own source, its own file.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
 
@@ -32,9 +32,10 @@ impl Voice {
             _ => Source::silence(),
         };
         let sink = match output {
-            sink::Spec::File(path) => {
-                let path = path_of_call(path, &id.to_string(), number);
-                write(&path, channels, &mut warnings)
+            sink::Spec::File(named) => {
+                let path = path_of_call(named, &id.to_string(), number);
+                let own_folder = path.parent().filter(|folder| named.parent() != Some(*folder));
+                write(&path, own_folder, channels, &mut warnings)
             }
             _ => Sink::null(),
         };
@@ -73,8 +74,16 @@ fn read(
     })
 }
 
-fn write(path: &Path, channels: Channels, warnings: &mut Vec<String>) -> Sink {
-    let opened = File::create(path)
+/// A folder that has the call's id in its name is made with it.
+fn write(
+    path: &Path,
+    own_folder: Option<&Path>,
+    channels: Channels,
+    warnings: &mut Vec<String>,
+) -> Sink {
+    let opened = own_folder
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| File::create(path))
         .map_err(|error| error.to_string())
         .and_then(|file| Sink::wav(Box::new(file), channels).map_err(|error| error.to_string()));
     opened.unwrap_or_else(|error| {
@@ -98,6 +107,19 @@ mod tests {
         voice.speak(&mut frame);
         assert_eq!(frame.peak(), 0.0);
         assert_eq!(voice.hear(&frame), None);
+    }
+
+    #[test]
+    fn a_folder_named_after_the_call_is_made_with_it() {
+        let id = CallId::from_random([1; 16]);
+        let all = std::env::temp_dir().join(format!("halloo-voice-{}", std::process::id()));
+        let output = sink::Spec::File(all.join("{call}/heard.wav"));
+        let input = source::Spec::Silence;
+        let (voice, warnings) = Voice::new(&input, &output, Channels::Mono, id, 1);
+        drop(voice);
+        assert_eq!(warnings, [""; 0]);
+        assert!(all.join(id.to_string()).join("heard.wav").is_file());
+        fs::remove_dir_all(all).unwrap();
     }
 
     #[test]
