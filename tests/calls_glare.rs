@@ -310,6 +310,44 @@ fn a_restart_that_was_rolled_back_leaves_the_session_and_the_sound_as_they_were(
     }
 }
 
+/// Bob's way is lost while an offer of his is open: a restart follows as soon as that is answered, unless the
+/// offer is one itself.
+#[test]
+fn a_way_that_is_lost_while_an_offer_is_open_is_looked_for_when_it_is_answered() {
+    for wish in [Wish::Hold, Wish::Restart, Wish::Both] {
+        let delays = Delays { request: ms(10), reply: ms(10), event: ms(900) };
+        let mut signalling = Signalling::connected(delays);
+        signalling.wish(Who::Bob, wish);
+        signalling.run_for(ms(100));
+        let bob = signalling.peer(Who::Bob);
+        let first = bob.ufrag().to_owned();
+        // What a driver does when it is told that a restart is needed.
+        bob.find_another_way().unwrap();
+        assert!(!bob.needs_offer(), "{wish:?}: one is open");
+        signalling.offer_if_needed(Who::Bob);
+        signalling.run_for(ms(811)); // the answer has come
+        let bob = signalling.peer(Who::Bob);
+        let is_due = wish == Wish::Hold;
+        assert_eq!(bob.has_open_restart(), is_due, "{wish:?}");
+        assert_eq!(*bob.ufrag() != first, is_due, "{wish:?}");
+        signalling.run_for(ms(3_000));
+        signalling.assert_agreed(&format!("{wish:?}"));
+    }
+}
+
+/// Before anything is agreed there is no way to be lost.
+#[test]
+fn a_call_that_is_not_answered_yet_begins_nothing_anew() {
+    let mut call = Call::new(1, &Impairment::default());
+    call.alice.peer.find_another_way().unwrap();
+    call.alice.peer.make_offer(call.now).unwrap();
+    call.alice.peer.find_another_way().unwrap();
+    assert!(!call.alice.peer.wants_restart() && !call.alice.peer.needs_offer());
+    call.alice.peer.abandon_offer(call.now).unwrap();
+    call.signal();
+    assert!(!call.alice.peer.needs_offer() && !call.bob.peer.needs_offer());
+}
+
 #[test]
 fn an_offer_that_nobody_answers_is_given_up_after_20_s_and_the_call_goes_on() {
     for wish in [Wish::Hold, Wish::Restart] {

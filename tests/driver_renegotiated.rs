@@ -123,6 +123,27 @@ async fn where_nobody_reads_hold_holds_alone_until_a_reader_comes() {
     pair.carry(&sdp).await;
 }
 
+/// A restart that is wished while an offer of something else is open follows when that comes to nothing: because
+/// the other side refused it, or never said a word for 20 s.
+#[tokio::test]
+async fn a_restart_goes_out_when_the_open_offer_is_given_up() {
+    for is_refused in [true, false] {
+        let pair = Pair::connected().await;
+        let (callee, theirs) = (&pair.callee, pair.theirs);
+        let mut reader = callee.follow(theirs).await.unwrap();
+        callee.set_direction(theirs, Direction::Inactive).await.unwrap();
+        assert_eq!(offer(&mut reader, theirs).await.1, Change::Direction);
+        assert_eq!(callee.restart_ice(theirs).await, Ok(Offered::Told));
+        if is_refused {
+            callee.abandon_offer(theirs, "not now".to_owned()).await.unwrap();
+        }
+        reader.0.clear();
+        let (sdp, change) = offer(&mut reader, theirs).await;
+        assert_eq!(change, Change::IceRestart, "refused: {is_refused}");
+        pair.carry(&sdp).await;
+    }
+}
+
 #[tokio::test]
 async fn an_ice_restart_of_the_called_side_ends_in_a_new_pair_on_both_sides() {
     let pair = Pair::connected().await;

@@ -156,6 +156,7 @@ impl Driver {
             TakeBack::Refused(text) => {
                 peer.abandon_offer(now).map_err(refusal)?;
                 self.tell(now, key, Event::warning(text));
+                self.offer_if_needed(now, key); // what has come up since it was made
             }
         }
         self.drain(now, key);

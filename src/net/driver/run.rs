@@ -207,10 +207,16 @@ impl Driver {
             }
             match which {
                 Which::Peer => {
+                    let mut is_given_up = false;
                     if let Some(peer) = self.calls.peer(key) {
+                        let was_open = peer.has_open_offer();
                         peer.handle_input(now, Input::Timer);
+                        is_given_up = was_open && !peer.has_open_offer();
                     }
                     self.drain(now, key);
+                    if is_given_up {
+                        self.offer_if_needed(now, key); // what has come up since it was made
+                    }
                 }
                 Which::Chore => self.do_chore(now, key),
             }

@@ -47,13 +47,13 @@ impl Driver {
     }
 
     /// A call has lost its way, or goes by one that was never agreed on: it is described anew, if anybody
-    /// takes the offer to the other side. Else the other side may do it, or what is left has to do.
+    /// takes the offer to the other side. Else the other side may do it, or what is left has to do. If an offer
+    /// of something else is open, the next one follows as soon as its fate is known.
     pub(super) fn restart_ice_if_read(&mut self, now: Instant, key: CallKey) {
         if !self.calls.get(key).is_some_and(Call::is_read) {
             return;
         }
-        let Some(peer) = self.calls.peer(key).filter(|peer| !peer.has_open_offer()) else { return };
-        if peer.restart_ice().is_ok() {
+        if self.calls.peer(key).is_some_and(|peer| peer.find_another_way().is_ok()) {
             self.offer_if_needed(now, key);
         }
     }

@@ -52,6 +52,20 @@ impl Peer {
         Ok(())
     }
 
+    /// The way is lost ([`Event::RestartNeeded`]): the next offer begins ICE anew. It is due at once, or when
+    /// the open one was answered or given up; none is due if that begins ICE anew itself, whatever else it
+    /// tells, or if nothing was agreed yet.
+    ///
+    /// # Errors
+    /// The call has ended.
+    pub fn find_another_way(&mut self) -> Result<(), NegotiateError> {
+        let is_agreed = self.negotiation.agreed().is_some();
+        if is_agreed && !self.negotiation.has_open_restart() {
+            return self.restart_ice();
+        }
+        self.refuse_after_end()
+    }
+
     /// Whether there is something that only an offer can tell (W3C's "negotiation needed"), and none is open.
     #[must_use]
     pub fn needs_offer(&self) -> bool {
