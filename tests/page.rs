@@ -23,7 +23,7 @@ mod common {
 use common::chromium::{Browser, Options, Page};
 use common::halloo::Halloo;
 use common::listen::Recording;
-use common::page::{NOWHERE, Talk, is_in, misheard, says, talk, wait};
+use common::page::{NOWHERE, Talk, is_in, lose_sound, misheard, says, talk, wait};
 use common::script::{self, Script};
 use common::stage::{OURS, QUARTER, REMOTE, Stage, THEIRS, TONE, is_tone, on_stage, page_hears};
 use common::stall;
@@ -130,6 +130,25 @@ fn moves(stage: &Stage) -> Result<(), String> {
     is_in(&page, "ended");
     assert_eq!(page.text("#state"), "halloo hung up.");
     Ok(())
+}
+
+/// Whoever hears nothing by a way that is well learns of it, and that it is over.
+#[test]
+fn a_page_and_a_halloo_that_hear_nothing_say_so_until_they_do() {
+    on_stage(|stage| {
+        let talk = talk(stage, &["--udp-port", "5004"], "");
+        page_hears(&talk.page)?;
+        for (port, words) in [
+            ("udp sport 5004", "No sound comes from halloo."),
+            ("udp dport 5004", "halloo does not hear you."),
+        ] {
+            let loss = lose_sound(&stage.pair.left, port);
+            says(&talk.page, words);
+            drop(loss);
+            says(&talk.page, "You are talking.");
+        }
+        page_hears(&talk.page)
+    });
 }
 
 /// Nothing but the events tells this page where halloo is, and nothing tells halloo where the page is.
@@ -402,7 +421,7 @@ mod reasons {
         is_in(&first, "connected");
         refuses(
             &second,
-            "halloo cannot take the call now. (no more than 1 at once are taken)",
+            "halloo cannot take the call now: no more than 1 at a time.",
             "Try again in 10 seconds.",
         );
         first.click("#hang-up");

@@ -53,8 +53,9 @@ export class View {
   /** What changes how a state is called: see `wordsFor`. */
   set(flags) {
     Object.assign(this.#flags, flags);
-    const { muted, held } = this.#flags;
+    const { muted, held, blocked, quiet, unheard } = this.#flags;
     document.body.classList.toggle("muted", muted);
+    document.body.classList.toggle("amiss", Boolean(blocked || quiet || (unheard && !muted)));
     document.body.classList.toggle("held", Boolean(held.here || held.there));
     document.body.classList.toggle("held-here", Boolean(held.here));
     set("mute-label", muted ? "Unmute" : "Mute");

@@ -99,8 +99,7 @@ export function failureOf(error) {
 /** halloo's own "no" (RFC 9457): `status`, its problem document, its Retry-After. */
 export function refusal(status, { title = "", detail = "" }, retryAfter, hadToken) {
   const said = (message, advice = "") => {
-    const reason = detail ? `${message} (${detail})` : message;
-    return new Failure(reason, advice, status);
+    return new Failure(because(message, detail), advice, status);
   };
   const later = `Try again ${soon(retryAfter)}.`;
   switch (status) {
@@ -124,6 +123,12 @@ export function refusal(status, { title = "", detail = "" }, retryAfter, hadToke
     default:
       return said(title || `halloo answered with error ${status}.`);
   }
+}
+
+/** One sentence of a message and what halloo gives as its reason, if it does. */
+function because(message, reason) {
+  const open = (sentence) => sentence.replace(/\.$/, "");
+  return reason ? `${open(message)}: ${open(reason)}.` : message;
 }
 
 /** Retry-After, in seconds, as a person says it. */
@@ -174,6 +179,5 @@ export function endOf({ end, step, reason, remedy }) {
   if (end === "hung_up_by_peer") return { state: "ended" };
   if (end === "forgotten") return { state: "broken", failure: new Failure("The call is over for halloo.") };
   const lost = step === "ice" ? "halloo hears nothing from here any more." : "halloo gave up.";
-  const message = reason ? `${lost} (${reason})` : lost;
-  return { state: "broken", failure: new Failure(message, adviceOf(remedy)) };
+  return { state: "broken", failure: new Failure(because(lost, reason), adviceOf(remedy)) };
 }

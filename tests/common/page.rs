@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::chromium::{Browser, Page};
 use super::halloo::Halloo;
+use super::namespace::Namespace;
 use super::stage::Stage;
 
 /// A page in a call of its own making.
@@ -46,6 +47,24 @@ pub fn says(page: &Page, words: &str) {
 /// Lets time pass.
 pub fn wait(page: &Page, milliseconds: u32) {
     page.evaluate(&format!("new Promise((resolve) => setTimeout(resolve, {milliseconds}))"));
+}
+
+/// Sound that is lost here.
+pub struct Loss<'a>(&'a Namespace);
+
+/// Until this is dropped, sound is lost that leaves this place by UDP from or for such a port (`udp sport
+/// 5004`); checks of the way pass. RFC 7983: what begins with the bits 10 is RTP or RTCP.
+pub fn lose_sound<'a>(place: &'a Namespace, port: &str) -> Loss<'a> {
+    let chain = "chain sound { type filter hook output priority 0;";
+    let rules = format!("table inet loss {{ {chain} {port} @th,64,2 2 drop; }}; }}");
+    assert!(place.command("nft").arg(rules).status().unwrap().success());
+    Loss(place)
+}
+
+impl Drop for Loss<'_> {
+    fn drop(&mut self) {
+        let _gone = self.0.command("nft").args(["delete", "table", "inet", "loss"]).status();
+    }
 }
 
 /// A script after which the microphone fails with this `DOMException`.

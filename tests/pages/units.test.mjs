@@ -204,8 +204,8 @@ test("each refusal says what to do", () => {
   assert.match(said(401, {}, null), /who know its token/);
   assert.match(said(401, {}, null, true), /not its token/);
   assert.match(said(403, { title: "The call was declined" }), /halloo declined the call/);
-  assert.match(said(403, { title: "This page may not call here", detail: "why" }), /from here. \(why\)/);
-  assert.match(said(406, { detail: "why" }), /no sound .*\(why\)/);
+  assert.match(said(403, { title: "This page may not call here", detail: "why" }), /from here: why\./);
+  assert.match(said(406, { detail: "why" }), /no sound .*: why\./);
   assert.match(said(503, {}, "60"), /cannot take the call now. Try again in a minute/);
   assert.match(said(429, {}, "5"), /in 5 seconds/);
   assert.match(said(503, { title: "Nobody answered" }, "300"), /Nobody answered. Try again in 5 minutes/);

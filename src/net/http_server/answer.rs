@@ -307,7 +307,7 @@ fn problem(refusal: Refusal, id: &str) -> Problem {
             .detail("it rang, and nobody took the call")
             .header("Retry-After", "60"),
         Refusal::TooMany { limit, retry_after } => Problem::new(503, "Too many calls")
-            .detail(format!("no more than {limit} at once are taken"))
+            .detail(format!("no more than {limit} at a time"))
             .header("Retry-After", retry_after.as_secs().max(1).to_string()),
         Refusal::WrongState { detail } => Problem::new(409, "Not now").detail(detail),
         Refusal::System { detail } => {
