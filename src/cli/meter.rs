@@ -158,6 +158,24 @@ mod tests {
         assert!(!line(&[fresh], 100).contains("delay"), "nobody knows it yet");
     }
 
+    /// What changes from second to second taken out: numbers, and how far the bars go.
+    fn shape(line: &str) -> String {
+        let mut shape = line.replace('#', ".").replace(|sign: char| sign.is_ascii_digit(), "0");
+        while shape.contains("00") {
+            shape = shape.replace("00", "0");
+        }
+        shape
+    }
+
+    #[test]
+    fn the_picture_in_the_readme_shows_such_a_line() {
+        let words = include_str!("../../book/pictures/words.txt");
+        let drawn = words.lines().find_map(|line| line.strip_prefix("terminal-call: ")).unwrap();
+        assert!(drawn.contains("rtt"), "{drawn}: it shows nearly all");
+        let made = line(&[ROW], 120);
+        assert!(shape(&made).starts_with(&shape(drawn)), "{drawn}: run scripts/screenshots");
+    }
+
     #[test]
     fn a_line_is_shorter_than_any_terminal_is_wide() {
         for columns in 1..120 {

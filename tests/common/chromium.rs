@@ -252,12 +252,21 @@ impl Page {
         std::fs::write(path, png).unwrap();
     }
 
-    /// A picture of all of it, as a PNG: so wide, as high as it gets, `scale` dots for each CSS pixel.
-    pub fn picture(&self, width: u32, scale: f64, scheme: &str) -> Vec<u8> {
+    /// A picture as a PNG, from the top to the end of an element: so wide, `scale` dots for each CSS pixel.
+    pub fn picture(&self, until: &str, width: u32, scale: f64, scheme: &str) -> Vec<u8> {
         self.call("Page.bringToFront", json!({}));
         self.call("Emulation.setScrollbarsHidden", json!({ "hidden": true }));
         self.look(width, 300, scheme);
-        let high = self.evaluate("Math.ceil(document.body.getBoundingClientRect().height)");
+        let high = self.evaluate(&format!(
+            "(() => {{
+                scrollTo(0, 0);
+                const end = (element) => element.getBoundingClientRect().bottom;
+                const MARGIN = 12; // less than is between two cards
+                const wanted = end(document.querySelector({})) + MARGIN;
+                return Math.ceil(Math.min(wanted, end(document.body)));
+            }})()",
+            json!(until)
+        ));
         let size = json!({
             "width": width, "height": high, "deviceScaleFactor": scale, "mobile": false,
         });
