@@ -264,16 +264,29 @@ fn unanswered(facts: &NoPair) -> (String, Remedy) {
     let ours = facts.checked.iter().any(|Checked(ours, ..)| *ours == Kind::Relayed);
     let theirs = facts.checked.iter().any(|Checked(_, theirs, _)| *theirs == Kind::Relayed);
     if ours || theirs {
-        let whose = match (ours, theirs) {
-            (true, true) => "both sides had a relay",
-            (true, false) => "this side had a relay",
-            _ => "the other side had a relay",
-        };
-        let told = format!("{whose}, and even that did not help: is the other side there?");
-        return (told, Remedy::OpenFirewall);
+        return with_relay(ours, theirs, facts);
     }
     let by_tcp = facts.checked.iter().any(|Checked(.., by)| *by == Transport::Tcp);
     without_relay(facts.ours, facts.theirs, if by_tcp { "UDP and TCP" } else { "UDP" })
+}
+
+/// What the two places suggest, where `ours` or `theirs` had a relay. It lets in only those whose address its
+/// client has named to it (RFC 8656 section 9), and whoever has no server does not know how it looks from there.
+fn with_relay(ours: bool, theirs: bool, facts: &NoPair) -> (String, Remedy) {
+    let (whose, stranger) = match (ours, theirs) {
+        (true, true) => ("both sides had a relay", None),
+        (true, false) => ("this side had a relay", Some((facts.theirs, "the other side"))),
+        _ => ("the other side had a relay", Some((facts.ours, "this side"))),
+    };
+    if let Some((Place::Private, who)) = stranger {
+        let told = format!(
+            "{whose}, which lets in only addresses that it is told, and {who} knows only its addresses in \
+             the local network: there a STUN server is needed (--stun), or a TURN server (--turn)"
+        );
+        return (told, Remedy::StunServer);
+    }
+    let told = format!("{whose}, and even that did not help: is the other side there?");
+    (told, Remedy::OpenFirewall)
 }
 
 /// What the two places suggest, where no relay was at hand and packets were tried `by` these.
@@ -446,6 +459,21 @@ mod tests {
             assert!(!reason.sentence.contains("--turn"), "{}", reason.sentence);
             assert_eq!(reason.remedy, Some(Remedy::OpenFirewall));
         }
+    }
+
+    #[test]
+    fn a_relay_that_does_not_know_whom_to_let_in_is_told_by_whoever_knows_no_outside() {
+        for (pair, ours, theirs, whose, who) in [
+            ((Relayed, Host), BehindNat, Private, "this side had", "and the other side knows"),
+            ((Host, Relayed), Private, Private, "the other side had", "and this side knows"),
+        ] {
+            let reason = no_pair(&of(&[pair], ours, theirs));
+            assert!(reason.sentence.contains(whose), "{}", reason.sentence);
+            assert!(reason.sentence.contains(who), "{}", reason.sentence);
+            assert_eq!(reason.remedy, Some(Remedy::StunServer));
+        }
+        let by_two = no_pair(&of(&[(Relayed, Relayed)], Private, Private));
+        assert_eq!(by_two.remedy, Some(Remedy::OpenFirewall));
     }
 
     #[test]
