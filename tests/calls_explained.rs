@@ -4,6 +4,7 @@
 mod common {
     pub mod internet;
     pub mod nat;
+    pub mod relay_server;
 }
 
 use std::net::SocketAddr;

@@ -5,6 +5,7 @@
 mod common {
     pub mod internet;
     pub mod nat;
+    pub mod relay_server;
 }
 
 use std::cell::Cell;

@@ -1,17 +1,20 @@
-//! Whole calls between networks of all kinds, in virtual time: who reaches whom, how fast, and what is
-//! said where nobody can be reached.
+//! Whole calls between networks of all kinds, in virtual time and without any server: who reaches whom, how
+//! fast, and what is said where nobody can be reached. `calls_between_nats.rs` has the servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::print_stdout, clippy::cast_possible_truncation, unreachable_pub)]
 
 mod common {
     pub mod internet;
     pub mod nat;
+    pub mod relay_server;
+    pub mod stands;
 }
 
 use std::time::Duration;
 
 use common::internet::{INTERNET, Network, Sent, Weather, World};
 use common::nat::{Behaviour, Dependence, Hairpin, Nat};
+use common::stands::Place;
 use halloo::peer::config::Config;
 use halloo::peer::event::{End, Step};
 use halloo::time::Instant;
@@ -20,40 +23,6 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Where a host stands.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
-    Public,
-    Behind(Behaviour),
-    /// A home router behind the provider's own NAT.
-    BehindTwo(Behaviour),
-    /// In a network that leads nowhere.
-    Nowhere,
-}
-
-impl Place {
-    /// Its network, built into `world`; `side` keeps the addresses of the two apart.
-    fn network(self, world: &mut World, side: u8) -> Network {
-        let outside = format!("203.0.113.{side}");
-        match self {
-            Self::Public => INTERNET,
-            Self::Behind(behaviour) => world.behind(INTERNET, behaviour, &outside),
-            Self::BehindTwo(behaviour) => {
-                let carrier = world.behind(INTERNET, Behaviour::SYMMETRIC, &outside);
-                world.behind(carrier, behaviour, &format!("100.64.0.{side}"))
-            }
-            Self::Nowhere => world.island(),
-        }
-    }
-
-    fn address(self, side: u8) -> String {
-        match self {
-            Self::Public => format!("198.51.100.{side}"),
-            _ => format!("192.168.{side}.2"),
-        }
-    }
-}
 
 /// Two hosts, each with one address per place, that have exchanged descriptions.
 fn between(seed: u64, weather: Weather, caller: &[Place], listener: &[Place]) -> World {
@@ -155,7 +124,7 @@ fn where_there_is_no_way_both_sides_say_so() {
 }
 
 #[test]
-fn every_seed_connects_where_a_path_exists_and_says_so_where_none_does() {
+fn without_servers_every_seed_connects_to_a_public_side_and_says_so_where_there_is_none() {
     let (mut connected, mut refused) = (0, 0);
     for seed in 0..300 {
         let mut rng = StdRng::seed_from_u64(seed);
@@ -163,7 +132,7 @@ fn every_seed_connects_where_a_path_exists_and_says_so_where_none_does() {
             (0..rng.random_range(1..=3)).map(|_| random_place(&mut rng)).collect()
         };
         let (caller, listener) = (places(), places());
-        // Only a public address can be reached, and from anywhere that leads to the internet.
+        // Nobody knows its outside: only a public address can be reached, from anywhere that leads to it.
         let leads = |place: &Place| *place != Place::Nowhere;
         let has_path = [(&caller, &listener), (&listener, &caller)]
             .iter()

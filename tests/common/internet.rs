@@ -1,16 +1,19 @@
 //! Whole peers on a small internet, in virtual time: networks behind NATs, links that lose, delay and
-//! reorder, cables that are pulled, addresses that come.
+//! reorder, cables that are pulled, addresses that come, STUN and TURN servers.
 //!
-//! Use it with `mod common { pub mod internet; pub mod nat; }`. Time jumps from event to event.
+//! Use it with `mod common { pub mod internet; pub mod nat; pub mod relay_server; }`. Time jumps from event
+//! to event.
 //! Everything but OpenSSL's own random bytes follows from the seed; OpenSSL re-sends by the wall clock,
 //! which stands still here, so links delay DTLS datagrams but lose none, and no random number is drawn
-//! for them.
+//! for them; the same goes for those inside a relay's packets.
 //!
 //! ```text
-//! host -- interface -- network -- NAT -- network 0, the internet
+//! host -- interface -- network -- NAT -- network 0, the internet -- servers
 //! ```
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod servers;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +22,7 @@ use std::time::Duration;
 
 use halloo::audio::{Channels, Frame};
 use halloo::dtls_srtp::Certificate;
-use halloo::ice::PathId;
+use halloo::ice::{PathId, Server};
 use halloo::peer::config::Config;
 use halloo::peer::demux::{Protocol, classify};
 use halloo::peer::event::{End, Event};
@@ -29,6 +32,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::nat::{Behaviour, Hairpin, Nat};
+use super::relay_server::RelayServer;
 
 /// Names a network; 0 is the internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +67,13 @@ impl Weather {
         loss: 0.2,
         duplication: 0.05,
     };
+
+    /// Of a link that two make up one like this: from a host to a server, and on to another host.
+    pub fn half_way(self) -> Self {
+        let Self { delay, jitter, loss, duplication } = self;
+        let loss = 1.0 - (1.0 - loss).sqrt();
+        Self { delay: delay / 2, jitter: jitter / 2, loss, duplication }
+    }
 }
 
 /// Whether packets pass.
@@ -99,6 +110,10 @@ pub struct Host {
     pub heard: Vec<(Instant, f32)>,
     spoken: usize,
     timeout: Option<Instant>,
+    /// Whom it may ask for help.
+    servers: Vec<Server>,
+    /// Sockets to TURN servers that it has opened so far.
+    relays_opened: u32,
 }
 
 /// A NAT between two networks.
@@ -140,7 +155,11 @@ pub struct World {
     /// Datagrams that reached an address where nobody is: network, to.
     pub strays: Vec<(Instant, Packet)>,
     pub filter: Filter,
+    /// On the internet, for all who are told of them.
+    pub servers: Vec<RelayServer>,
     routers: Vec<Router>,
+    /// Networks that no UDP leaves.
+    walled: Vec<Network>,
     networks: usize,
     rng: StdRng,
     wire: BTreeMap<(Instant, u64), Packet>,
@@ -161,7 +180,9 @@ impl World {
             trace: Vec::new(),
             strays: Vec::new(),
             filter: Box::new(|_, _| true),
+            servers: Vec::new(),
             routers: Vec::new(),
+            walled: Vec::new(),
             networks: 1,
             rng: StdRng::seed_from_u64(seed),
             wire: BTreeMap::new(),
@@ -176,6 +197,13 @@ impl World {
         self.networks += 1;
         let nat = Nat::new(behaviour, addr.parse().unwrap());
         self.routers.push(Router { nat, inside, outside });
+        inside
+    }
+
+    /// The same where a firewall stops UDP; TCP passes.
+    pub fn walled(&mut self, outside: Network, behaviour: Behaviour, addr: &str) -> Network {
+        let inside = self.behind(outside, behaviour, addr);
+        self.walled.push(inside);
         inside
     }
 
@@ -201,6 +229,7 @@ impl World {
     pub fn looking_host(&mut self, config: Config, addresses: &[(Network, &str)]) -> usize {
         let certificate = Arc::new(Certificate::generate().unwrap());
         let rng = StdRng::seed_from_u64(self.rng.random());
+        let servers = config.servers.clone();
         let mut host = Host {
             peer: Peer::new(config, certificate, rng),
             interfaces: Vec::new(),
@@ -210,6 +239,8 @@ impl World {
             heard: Vec::new(),
             spoken: 0,
             timeout: None,
+            servers,
+            relays_opened: 0,
         };
         for (network, ip) in addresses {
             host.plug_in(self.now, *network, ip);
@@ -220,9 +251,15 @@ impl World {
 
     /// Something happens to a host.
     pub fn tell(&mut self, host: usize, input: Input<'_>) {
+        self.with(host, |peer, now| peer.handle_input(now, input));
+    }
+
+    /// Something is done with a host's peer, and what comes of it goes its ways.
+    pub fn with<T>(&mut self, host: usize, act: impl FnOnce(&mut Peer, Instant) -> T) -> T {
         let now = self.now;
-        self.hosts[host].peer.handle_input(now, input);
+        let done = act(&mut self.hosts[host].peer, now);
         self.drain(host);
+        done
     }
 
     /// A host gets a new address while it runs.
@@ -278,11 +315,11 @@ impl World {
         let arrival = self.wire.keys().next().map(|(at, _)| *at);
         let sound = self.hosts.iter().any(|host| host.sound).then_some(self.next_frame);
         let timers = self.hosts.iter().filter_map(|host| host.timeout);
-        let next = timers.chain(arrival).chain(sound).min().unwrap_or(end).max(self.now);
-        if next > end {
+        let due = timers.chain(arrival).chain(sound).min().map(|due| due.max(self.now));
+        let Some(next) = due.filter(|due| *due <= end) else {
             self.now = end;
             return false;
-        }
+        };
         self.now = next;
         if arrival.is_some_and(|at| at <= next) {
             let (_, packet) = self.wire.pop_first().unwrap();
@@ -311,7 +348,10 @@ impl World {
             let host = &mut self.hosts[number];
             match host.peer.poll_output() {
                 Output::Event(event) => host.events.push((now, event)),
-                other @ (Output::OpenRelay { .. } | Output::CloseRelay(_)) => panic!("{other:?}"),
+                Output::OpenRelay { server, addr } => self.open_relay(number, server, addr),
+                Output::CloseRelay(path) => {
+                    host.interfaces.retain(|interface| interface.path != path);
+                }
                 Output::NameToResolve(name) => {
                     let unknown = Input::NameResolved { name, addr: None };
                     host.peer.handle_input(now, unknown);
@@ -339,19 +379,16 @@ impl World {
             return;
         }
         let lost = interface.cable != Cable::Plugged;
-        self.put_on_wire(packet, protocol, lost, interface.extra_delay);
+        self.put_on_wire(packet, lost, interface.extra_delay);
     }
 
     /// Draws the same random numbers whatever becomes of the packet.
-    fn put_on_wire(
-        &mut self,
-        packet: Packet,
-        protocol: Option<Protocol>,
-        lost: bool,
-        extra: Duration,
-    ) {
-        let Weather { delay, jitter, loss, duplication } = self.weather;
-        let spoiled = protocol != Some(Protocol::Dtls);
+    fn put_on_wire(&mut self, packet: Packet, lost: bool, extra: Duration) {
+        let is_half_way =
+            self.servers.iter().any(|it| it.is_at(packet.to) || it.is_at(packet.from));
+        let weather = if is_half_way { self.weather.half_way() } else { self.weather };
+        let Weather { delay, jitter, loss, duplication } = weather;
+        let spoiled = !servers::is_by_tcp(&packet) && !servers::carries_dtls(&packet.bytes);
         let copies = if spoiled && self.rng.random_bool(duplication) { 2 } else { 1 };
         for _ in 0..copies {
             let (late, gone) = if spoiled {
@@ -373,6 +410,9 @@ impl World {
             if let Some((host, place)) = self.owner(packet.network, packet.to) {
                 return self.deliver(host, place, packet);
             }
+            if let Some(server) = self.server_at(&packet) {
+                return self.serve(server, packet);
+            }
             let Some(next) = self.cross(&packet) else {
                 self.strays.push((self.now, packet));
                 return;
@@ -391,6 +431,9 @@ impl World {
             let inside = router.inside;
             let to = router.nat.inbound(now, from, to)?;
             return Some(Packet { network: inside, to, ..packet.clone() });
+        }
+        if self.walled.contains(&network) && !servers::is_by_tcp(packet) {
+            return None;
         }
         let router = self.routers.iter_mut().find(|router| router.inside == network)?;
         let outside = router.outside;

@@ -47,6 +47,8 @@ pub struct RelayServer {
 
 #[derive(Debug)]
 struct Allocation {
+    /// Who asked twice for the same gets the same.
+    id: TransactionId,
     relayed: SocketAddr,
     permitted: BTreeSet<IpAddr>,
     channels: HashMap<u16, SocketAddr>,
@@ -200,10 +202,14 @@ impl RelayServer {
             if let Some(code) = self.refuses {
                 return Err(code);
             }
+            let id = message.id();
+            if let Some(known) = self.allocations.get(&from) {
+                return if known.id == id { Ok(Some(known.relayed)) } else { Err(437) };
+            }
             let relayed = SocketAddr::new(self.addr.ip(), self.next_port);
             self.next_port += 1;
             let (permitted, channels) = (BTreeSet::new(), HashMap::new());
-            self.allocations.insert(from, Allocation { relayed, permitted, channels });
+            self.allocations.insert(from, Allocation { id, relayed, permitted, channels });
             return Ok(Some(relayed));
         }
         let Some(allocation) = self.allocations.get_mut(&from) else { return Err(437) };
