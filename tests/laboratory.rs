@@ -423,8 +423,8 @@ impl Survivor {
     }
 }
 
-/// The call goes on after `disturb`, by a pair of these types: no gap in what either hears is longer than
-/// `GAP` and the time for which `disturb` says that there was no way at all.
+/// The call goes by a pair of these types, and after `disturb` again: no gap in what either hears is longer
+/// than `GAP` and the time for which `disturb` says that there was no way at all.
 fn survives(
     name: &str,
     [listener, caller]: [&Computer; 2],
@@ -435,6 +435,7 @@ fn survives(
     let mut call = Call::start(name, listener, caller, options);
     call.connected();
     call.caller.wait_for("stats", |_| true);
+    call.goes_by(ways)?;
     let away = disturb(&mut call).as_secs_f64();
     let heard = call.tones(4.0);
     let goes = call.goes_by(ways);

@@ -85,6 +85,10 @@ pub(super) enum Families {
 
 /// The second family (section 18.6): IPv6.
 const IPV6: u8 = 2;
+/// ADDITIONAL-ADDRESS-FAMILY for coturn (4.6 has it still), by a number that it had before it was a standard;
+/// who knows only the right one passes over this, and the other way round.
+const ADDITIONAL_AS_DRAFT: Attribute<'static> =
+    Attribute::Unknown { number: 0x8032, value: &[IPV6, 0, 0, 0] };
 /// UDP, as IP numbers it (section 18.8): the only one there is.
 const UDP: u8 = 17;
 /// What an allocation lives for if the server doesn't say (section 3.2).
@@ -99,12 +103,14 @@ impl Families {
     pub(super) fn attributes(self) -> impl Iterator<Item = Attribute<'static>> {
         let transport = Attribute::RequestedTransport(crate::stun::value::Leading(UDP));
         let ipv6 = crate::stun::value::Leading(IPV6);
-        let family = match self {
-            Self::Both => Some(Attribute::AdditionalAddressFamily(ipv6)),
-            Self::Ipv6 => Some(Attribute::RequestedAddressFamily(ipv6)),
-            Self::Default => None,
+        let (family, as_draft) = match self {
+            Self::Both => {
+                (Some(Attribute::AdditionalAddressFamily(ipv6)), Some(ADDITIONAL_AS_DRAFT))
+            }
+            Self::Ipv6 => (Some(Attribute::RequestedAddressFamily(ipv6)), None),
+            Self::Default => (None, None),
         };
-        std::iter::once(transport).chain(family)
+        std::iter::once(transport).chain(family).chain(as_draft)
     }
 
     /// What else to ask a server that has not all of these.

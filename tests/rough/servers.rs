@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::relays::all_of;
 use crate::common::coturn::{self, Coturn, NAME};
-use crate::common::laboratory::Computer;
+use crate::common::laboratory::{Computer, Mapping};
 use crate::common::stall;
-use crate::{Call, Options, internet, kind, pair, strangers};
+use crate::{Call, HOST, Options, RELAY, call, internet, kind, pair, strangers};
 
 /// A call by relays alone, both tones included; `look` may do so while it lasts. Each side's relay has an
 /// address that `lent` says yes to.
@@ -63,6 +63,18 @@ fn ipv6_alone_is_enough_for_a_relay() {
         let name = format!("relay by ipv6, {transport}");
         relayed(&name, [&anna, &ben], &options, |address| address == "2001:db8::3", |_| {});
     }
+}
+
+/// Each has but one family, and not the same; the server has both, and lends an address of each.
+#[test]
+fn ipv4_and_ipv6_meet_at_a_relay() {
+    let Some(internet) = internet("ipv4_and_ipv6_meet_at_a_relay") else { return };
+    let coturn = Coturn::new(&internet);
+    let anna = internet.computer().plugged_into(&internet).without_ipv4();
+    let ben = internet.computer().plugged_into(&internet.nat(Mapping::PortRestricted));
+    let caller = ["--turn", &coturn.turn("udp")];
+    let options = Options { caller: &caller, ..Options::default() };
+    call("ipv4 and ipv6", [&anna, &ben], &options, &[[RELAY, HOST]]);
 }
 
 #[test]
