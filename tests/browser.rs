@@ -15,6 +15,7 @@ mod common {
     pub mod chromium;
     pub mod halloo;
     pub mod listen;
+    pub mod many;
     pub mod namespace;
     pub mod skip;
     pub mod stage;
@@ -23,7 +24,10 @@ mod common {
 use common::chromium::{Browser, Options, Page};
 use common::halloo::Halloo;
 use common::listen::Recording;
-use common::stage::{OURS, QUARTER, Stage, THEIRS, halloo_heard, lines, on_stage, page_hears};
+use common::many;
+use common::stage::{
+    OURS, QUARTER, Stage, THEIRS, halloo_heard, lines, on_stage, on_stage_in_browser, page_hears,
+};
 
 /// halloo's own page calls and gets through.
 fn calls(page: &Page, halloo: &mut Halloo) {
@@ -206,20 +210,7 @@ fn the_page_says_why_there_is_no_call() {
 
 #[test]
 fn a_foreign_page_is_refused_unless_its_origin_is_allowed() {
-    on_stage(|stage| {
-        let mut visit = stage.visit(&[]);
-        let (mut closed, _) = stage.listen(&[]);
-        let offer = format!("offer('{}/whip', {THEIRS})", closed.url());
-        let tried = visit.page.try_evaluate(&offer);
-        assert!(tried.unwrap_err().contains("Failed to fetch"), "it must not even read the answer");
-        let own = visit.browser.open(&closed.url());
-        assert_eq!(own.evaluate("fetch('/calls').then((r) => r.json())"), json!([]));
-        let names: Vec<_> = closed.catch_up().iter().map(|event| event["event"].clone()).collect();
-        assert_eq!(names, ["listening"], "no call, so no microphone");
-
-        visit.calls("{ wait: true }");
-        visit.both_hear()
-    });
+    on_stage_in_browser(many::foreign);
 }
 
 #[test]

@@ -95,21 +95,22 @@ impl Firefox {
         Self { child, profile, wire, first, sound: Rc::new(sound), _loudspeaker: loudspeaker }
     }
 
-    /// From now on the browser notes how it was answered; see [`Self::answers`].
-    pub fn note_answers(&self) {
+    /// From now on the browser notes what it is refused; see [`Self::refusals`].
+    pub fn note_refusals(&self) {
         self.as_itself(
-            "window.noted = [];
+            "window.refusals = [];
             Services.obs.addObserver((subject) => {
                 const { requestMethod, responseStatus, URI } =
                     subject.QueryInterface(Ci.nsIHttpChannel);
-                window.noted.push(`${requestMethod} ${URI.filePath} ${responseStatus}`);
+                if (responseStatus < 400) return;
+                window.refusals.push(`${requestMethod} ${URI.filePath} ${responseStatus}`);
             }, 'http-on-examine-response');",
         );
     }
 
-    /// How it was answered, preflights included, also where the page may not know: `POST /whip 403`.
-    pub fn answers(&self) -> Vec<String> {
-        let noted = self.as_itself("return window.noted;");
+    /// How it was refused, preflights included, also where the page may not know: `POST /whip 403`.
+    pub fn refusals(&self) -> Vec<String> {
+        let noted = self.as_itself("return window.refusals;");
         noted.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
     }
 

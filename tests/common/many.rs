@@ -1,13 +1,15 @@
 //! One call after another, many at once, calls that begin ICE anew, calls from a page of elsewhere.
 //!
-//! Use it with all that `common/stage.rs` needs. Whichever browser it is: Chromium by `browser_many.rs`,
-//! Firefox by `firefox_codecs.rs`.
+//! Use it with all that `common/stage.rs` needs. Whichever browser it is: Chromium by `browser.rs` and
+//! `browser_many.rs`, Firefox by `firefox_codecs.rs`.
 #![allow(dead_code, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
+
+use serde_json::json;
 
 use super::listen::Recording;
 use super::stage::{
@@ -127,6 +129,22 @@ pub fn restart<B: Browses>(stage: &Stage, browser: &Rc<B>, how: &str) -> Result<
     hears_now(&visit)?;
     visit.hang_up();
     Ok(())
+}
+
+/// A page of elsewhere calls where its origin is allowed, and nowhere else.
+pub fn foreign<B: Browses>(stage: &Stage, browser: &Rc<B>) -> Result<(), String> {
+    let mut visit = stage.visit_by(browser, &[]);
+    let (mut closed, _) = stage.listen(&[]);
+    let refused = visit.page.try_evaluate(&format!("offer('{}/whip', {THEIRS})", closed.url()));
+    assert!(refused.unwrap_err().contains(B::UNREADABLE), "it must not even read the answer");
+    let own = browser.open(&closed.url());
+    let calls = own.evaluate("fetch('/calls').then((answer) => answer.json())");
+    assert_eq!(calls, json!([]));
+    let names: Vec<_> = closed.catch_up().iter().map(|event| event["event"].clone()).collect();
+    assert_eq!(names, ["listening"], "no call, so no microphone");
+
+    visit.calls("{ wait: true }");
+    visit.both_hear()
 }
 
 /// A page of elsewhere calls with the token, and not without it.
