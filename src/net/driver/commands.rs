@@ -38,12 +38,7 @@ impl Driver {
                 let made = self.make_offer(now, caller, bell);
                 self.hand_over(now, answer, made);
             }
-            Command::Ring(offer, caller, answer) => {
-                // Who is gone before it rings has not got what would give it up.
-                if let Err(Ok((id, _))) = answer.send(self.ring(now, offer, caller)) {
-                    self.give_up(now, id);
-                }
-            }
+            Command::Ring(offer, caller, answer) => reply(answer, self.ring(now, offer, caller)),
             Command::Accept(id, answer) => reply(answer, self.accept(now, id)),
             Command::GiveUp(id) => self.give_up(now, id),
             Command::AcceptAnswer(id, description, answer) => {
@@ -351,11 +346,16 @@ mod tests {
         let sound = Sound::open(source::Spec::Silence, sink::Spec::Null, Channels::Mono);
         let driver = start(Options::default(), sound.unwrap()).unwrap();
         let here = Caller::at(([127, 0, 0, 1], 0).into());
-        let (answer, _) = oneshot::channel();
-        driver.commands.send(Command::Ring(None, here, answer)).unwrap();
-        let calls = driver.calls().await;
-        let states: Vec<_> = calls.iter().map(|call| call.state).collect();
-        assert_eq!(states, [CallState::Ended]);
+        let mut events = driver.events();
+        for leaves in ["before it rings", "before it is told that it does"] {
+            let (answer, told) = oneshot::channel();
+            let mut told = Some(told).filter(|_| leaves != "before it rings");
+            driver.commands.send(Command::Ring(None, here, answer)).unwrap();
+            assert_eq!(events.recv().await.unwrap().1.event, Event::Ringing);
+            drop(told.take());
+            let (_, ended) = events.recv().await.unwrap();
+            assert!(matches!(ended.event, Event::Ended { .. }), "{leaves}: {ended:?}");
+        }
     }
 
     #[tokio::test]

@@ -35,9 +35,6 @@ pub(super) enum Bell {
     Silent,
 }
 
-/// What a person decides, and with it the description.
-pub(super) type Decision = oneshot::Receiver<Result<Description, Refusal>>;
-
 /// An answer on its way back.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
 
@@ -46,7 +43,7 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
 pub(super) enum Command {
     AcceptOffer(Box<Description>, Caller, Answer<(CallId, Description)>),
     MakeOffer(Caller, Bell, Answer<(CallId, Description)>),
-    Ring(Option<Box<Description>>, Caller, Answer<(CallId, Decision)>),
+    Ring(Option<Box<Description>>, Caller, Answer<Ringing>),
     Accept(CallId, Answer<()>),
     GiveUp(CallId),
     AcceptAnswer(CallId, Box<Description>, Answer<()>),
@@ -133,8 +130,7 @@ impl Handle {
         caller: Caller,
     ) -> Result<Ringing, Refusal> {
         let offer = offer.map(Box::new);
-        let (id, decision) = self.ask(|answer| Command::Ring(offer, caller, answer)).await?;
-        Ok(Ringing::new(id, decision, self.clone()))
+        self.ask(|answer| Command::Ring(offer, caller, answer)).await
     }
 
     /// Takes a call that rings.

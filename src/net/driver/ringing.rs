@@ -10,11 +10,11 @@
 //! The offer was tried on a `Peer` that is thrown away, so that nobody is bothered for an offer that can't
 //! be taken.
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::ice::Role;
 use crate::net::driver::calls::{Call, CallKey, Progress, Waiting};
-use crate::net::driver::handle::{Command, Handle};
+use crate::net::driver::handle::Command;
 use crate::net::driver::run::Life;
 use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal};
 use crate::peer::Peer;
@@ -23,21 +23,21 @@ use crate::peer::stats::Report;
 use crate::sdp::Description;
 use crate::time::Instant;
 
-/// A call that rings. Dropped, it stops ringing.
+/// A call that rings. Dropped, it stops ringing; also on the way to whoever asked for it, if they have gone.
 #[derive(Debug)]
 pub struct Ringing {
     id: CallId,
     decision: oneshot::Receiver<Result<Description, Refusal>>,
-    handle: Handle,
+    driver: mpsc::WeakUnboundedSender<Command>,
 }
 
 impl Ringing {
-    pub(super) fn new(
+    fn new(
         id: CallId,
         decision: oneshot::Receiver<Result<Description, Refusal>>,
-        handle: Handle,
+        driver: mpsc::WeakUnboundedSender<Command>,
     ) -> Self {
-        Self { id, decision, handle }
+        Self { id, decision, driver }
     }
 
     /// The call's name.
@@ -59,7 +59,9 @@ impl Ringing {
 impl Drop for Ringing {
     fn drop(&mut self) {
         // Of a call that has been decided on, it means nothing.
-        let _driver_has_ended = self.handle.commands.send(Command::GiveUp(self.id));
+        if let Some(driver) = self.driver.upgrade() {
+            let _driver_has_ended = driver.send(Command::GiveUp(self.id));
+        }
     }
 }
 
@@ -70,7 +72,7 @@ impl Driver {
         now: Instant,
         offer: Option<Box<Description>>,
         caller: Caller,
-    ) -> Result<(CallId, oneshot::Receiver<Result<Description, Refusal>>), Refusal> {
+    ) -> Result<Ringing, Refusal> {
         self.room()?;
         let mut trial = self.new_peer(now, caller)?;
         describe(&mut trial, now, offer.as_deref())?;
@@ -78,7 +80,7 @@ impl Driver {
         let progress = Progress::Ringing { offer, decided };
         let (id, key) = self.enter(now, caller, CallState::Ringing, progress)?;
         self.tell(now, key, Event::Ringing);
-        Ok((id, decision))
+        Ok(Ringing::new(id, decision, self.own_commands.clone()))
     }
 
     /// Takes a call that rings: described at once, or when its servers have told what they have to tell.
