@@ -170,6 +170,11 @@ impl Coturn {
         self.beside("lying_realm.py", &["3491", "3478", self.realm, lie], "turn:IP:3491")
     }
 
+    /// The same server at another port, where it is honest until [`Beside::begin`].
+    pub fn turning(&self) -> Beside {
+        self.beside("turning_realm.py", &["3493", "3478", "elsewhere.example"], "turn:IP:3493")
+    }
+
     /// A server that closes every connection at once.
     pub fn closing(&self) -> Beside {
         self.beside("closing.py", &["3492"], "turn:IP:3492?transport=tcp")
@@ -187,7 +192,8 @@ impl Coturn {
         let script = format!("{}/tests/peers/{script}", env!("CARGO_MANIFEST_DIR"));
         let mut command = self.machine.command("python3");
         command.args([&script, self.addresses[0]]).args(arguments);
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         assert_eq!(ready, "ready\n");
@@ -257,6 +263,13 @@ impl Drop for Coturn {
         }
         self.stop();
         let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Beside {
+    /// From here on it does what it is there for.
+    pub fn begin(&mut self) {
+        drop(self.process.stdin.take());
     }
 }
 

@@ -110,7 +110,7 @@ pub fn all_of(servers: &[Coturn]) -> String {
 }
 
 /// The server's address by which the caller sends now.
-fn relayed_by(call: &mut Call) -> String {
+pub fn relayed_by(call: &mut Call) -> String {
     assert_eq!(selected(&mut call.caller)[0], "relay");
     let events = call.caller.catch_up();
     let pair = events.iter().rev().find(|event| event["event"] == "pair").unwrap();

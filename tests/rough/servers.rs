@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use super::relays::all_of;
+use serde_json::Value;
+
+use super::relays::{all_of, relayed_by};
 use crate::common::coturn::{self, Coturn, NAME};
-use crate::common::laboratory::{Computer, Mapping};
-use crate::common::stall;
-use crate::{Call, HOST, Options, RELAY, call, internet, kind, pair, strangers};
+use crate::common::laboratory::{Computer, Internet, Mapping};
+use crate::common::{skip, stall};
+use crate::{Call, HOST, Options, RELAY, call, internet, kind, pair, strangers, survives};
 
 /// A call by relays alone, both tones included; `look` may do so while it lasts. Each side's relay has an
 /// address that `lent` says yes to.
@@ -161,4 +163,41 @@ fn servers_that_lie_or_hang_up_are_named_and_a_good_one_carries_the_call() {
     let options = Options { caller: &caller, trusted: Some(&trusted), ..Options::default() };
     let why = failed("bad servers alone", [&anna, &ben], &options);
     assert!(said.iter().all(|said| why.contains(said)), "{why}");
+}
+
+/// Whoever sits before a server can do that: nothing is passed on any more, and every request is answered by a
+/// question from another realm. It is not taken for the server's word, nor is the server for one that is there.
+#[test]
+fn a_server_that_begins_to_lie_in_the_call_is_left_for_another() {
+    let test = "a_server_that_begins_to_lie_in_the_call_is_left_for_another";
+    if skip::namespaces(test).is_none() {
+        return;
+    }
+    stall::undisturbed(|| {
+        let internet = Internet::new().unwrap();
+        let servers = [Coturn::new(&internet), Coturn::second(&internet)];
+        let mut liars = servers.each_ref().map(Coturn::turning);
+        let [anna, ben] = strangers(&internet);
+        let turns = liars.each_ref().map(|liar| liar.turn.clone());
+        let both = ["--turn", &turns[0], "--turn", &turns[1], "--ice-policy", "relay"];
+        let options = Options { both: &both, ..Options::default() };
+        let mut used = 0;
+        let lie = |call: &mut Call| {
+            let address = relayed_by(call);
+            used = servers.iter().position(|server| server.is_at(&address)).unwrap();
+            liars[used].begin();
+            Duration::ZERO
+        };
+        let name = "server begins to lie";
+        let mut survivor = survives(name, [&anna, &ben], &options, &[[RELAY, RELAY]], lie)?;
+        let (left, call) = (&servers[used], &mut survivor.call);
+        let by = pair(&mut call.caller);
+        assert!(!by.iter().any(|it| left.is_at(it.split(' ').nth(4).unwrap())), "{by:?}");
+        // Whoever first missed the sound asked the server, and was told.
+        let said =
+            format!("{}?transport=udp: the server refuses this user or password", turns[used]);
+        let is_told = |events: &[Value]| events.iter().any(|event| event["text"] == said.as_str());
+        assert!(is_told(call.caller.catch_up()) || is_told(call.listener.catch_up()), "{said}");
+        Ok(())
+    });
 }
