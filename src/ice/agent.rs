@@ -83,6 +83,8 @@ pub struct Agent {
     before_restart: Option<Box<Before>>,
     /// Sessions begun after the first.
     restarts: u32,
+    /// When the latest of them was begun, or the other side took part in it.
+    restarted: Option<Instant>,
     /// When the remote credentials of this session came: the PAC timer runs from here.
     started: Option<Instant>,
 
@@ -147,6 +149,7 @@ impl Agent {
             old_ways: Vec::new(),
             before_restart: None,
             restarts: 0,
+            restarted: None,
             started: None,
             locals: Locals::default(),
             gathering: Gathering::Running,

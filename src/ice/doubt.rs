@@ -75,8 +75,6 @@ const LONGEST_ROUND_TRIP: Duration = Duration::from_millis(500);
 const HOPELESS: Duration = Duration::from_secs(2);
 /// Pairs that nobody has tried yet, where the one in use is gone: a probe of three, and a round trip.
 const NEW_CHANCE: Duration = Duration::from_millis(150);
-/// Else a connection that breaks each time would have both sides describe themselves ten times a second.
-const BETWEEN_RESTARTS: Duration = Duration::from_secs(1);
 /// A restart that changed nothing is asked for again, first so soon, then after twice as long.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -133,19 +131,11 @@ impl Doubt {
         }))
     }
 
-    /// Whether a restart has to be asked for now; not again for a while. Where nobody is left who could
-    /// answer, the first one is due at once; but none within a second of `restarted`, when the latest one was.
-    pub(super) fn asks_for_restart(
-        &mut self,
-        now: Instant,
-        may_be_answered: bool,
-        restarted: Option<Instant>,
-    ) -> bool {
+    /// Whether a restart is needed as of now; not again for a while. Where nobody is left who could answer, the
+    /// first one is due at once.
+    pub(super) fn asks_for_restart(&mut self, now: Instant, may_be_answered: bool) -> bool {
         if self.asks_again.is_none() && !may_be_answered {
             self.restart_due = self.restart_due.min(now);
-        }
-        if let Some(restarted) = restarted {
-            self.restart_due = self.restart_due.max(restarted + BETWEEN_RESTARTS);
         }
         let due = self.restart_due <= now;
         if due {
@@ -177,7 +167,7 @@ mod tests {
 
     /// When a restart is asked for.
     fn asked(mut doubt: Doubt, may_be_answered: bool) -> Vec<u64> {
-        (0..35_000).filter(|now| doubt.asks_for_restart(ms(*now), may_be_answered, None)).collect()
+        (0..35_000).filter(|now| doubt.asks_for_restart(ms(*now), may_be_answered)).collect()
     }
 
     #[test]
@@ -209,18 +199,9 @@ mod tests {
             assert_eq!(asked, [0, 5_000, 15_000, 25_000], "{why:?}");
         }
         let mut doubt = Doubt::new(ms(0), Why::PathGone, NEAR);
-        assert!(doubt.asks_for_restart(ms(0), false, None));
+        assert!(doubt.asks_for_restart(ms(0), false));
         let doubt = doubt.or_new_way(ms(500));
         assert_eq!(doubt.restart_due(), ms(690), "another network has come");
-    }
-
-    #[test]
-    fn no_restart_is_asked_for_within_a_second_of_another() {
-        let mut doubt = Doubt::new(ms(5_200), Why::PathGone, NEAR);
-        let mut asks = |now| doubt.asks_for_restart(ms(now), false, Some(ms(5_000)));
-        let asked: Vec<u64> = (5_200..10_000).filter(|now| asks(*now)).collect();
-        assert_eq!(asked, [6_000]);
-        assert!(doubt.restart_due() > ms(10_000));
     }
 
     #[test]

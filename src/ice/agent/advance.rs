@@ -29,6 +29,7 @@ impl Agent {
             self.choose_route();
             self.keep_consent_fresh();
             self.update_state();
+            self.ask_for_restart();
         }
     }
 
@@ -47,7 +48,7 @@ impl Agent {
         let consent = self.consent.as_ref().map(|consent| consent.due(self.now));
         let rounds = [self.next_round(), self.fails_at(), self.standby_due(), gathering];
         let ends = [self.consent_ends(), self.silent_at().filter(|at| self.now < *at)];
-        let checks = [self.checks.due(), next_check, choice, consent];
+        let checks = [self.checks.due(), next_check, choice, consent, self.restart_due()];
         checks.into_iter().chain(rounds).chain(ends).flatten().min()
     }
 

@@ -178,7 +178,7 @@ impl Agent {
         };
         let has_way = self.consent.is_some() && !is_dead;
         if !has_way && self.session.remote.is_some() {
-            self.events.push_back(Event::RestartNeeded);
+            self.need_restart();
         }
     }
 

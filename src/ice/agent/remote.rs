@@ -45,7 +45,7 @@ impl Agent {
         if self.gathering == Gathering::Done || self.selected.is_some() {
             self.unannounced.push(id);
             match self.selected {
-                None => self.events.push_back(Event::RestartNeeded),
+                None => self.need_restart(),
                 Some(_) => self.on_new_way(),
             }
         } else {
@@ -83,6 +83,7 @@ impl Agent {
         self.started = Some(self.now);
         self.signal(Signal::Started);
         if self.restarts > 0 {
+            self.restarted = Some(self.now);
             self.signal(Signal::Restarted);
         }
         let remotes: Vec<RemoteId> = self.remotes.iter().map(|(remote, _)| remote).collect();

@@ -26,6 +26,8 @@ use crate::time::Instant;
 
 /// After doubt that proved wrong, media that still comes by another way is no news for so long.
 const SETTLED: Duration = Duration::from_secs(5);
+/// Else a way that breaks each time would have both sides describe themselves as fast as signalling goes.
+const BETWEEN_RESTARTS: Duration = Duration::from_secs(1);
 
 /// What the agent knows beside the check list, once a pair is chosen.
 #[derive(Debug, Default)]
@@ -40,6 +42,8 @@ pub(super) struct Rescue {
     settled_until: Instant,
     /// After a restart: the pair of the session before is dead, so its successor need not be chosen first.
     old_is_dead: bool,
+    /// A restart would help, and was not asked for yet.
+    needs_restart: bool,
 }
 
 impl Rescue {
@@ -152,12 +156,9 @@ impl Agent {
         if let Some(other) = best.map(|(pair, _)| pair.id).filter(|_| doubt.decides <= now) {
             return self.move_to(other);
         }
-        let restarted = self.started.filter(|_| self.restarts > 0);
-        let asks = doubt.asks_for_restart(now, self.may_be_answered(), restarted);
+        let asks = doubt.asks_for_restart(now, self.may_be_answered());
         self.rescue.doubt = Some(doubt);
-        if asks {
-            self.events.push_back(Event::RestartNeeded);
-        }
+        self.rescue.needs_restart |= asks;
     }
 
     /// Whether some pair is there whose probes may yet be answered.
@@ -198,9 +199,34 @@ impl Agent {
             Role::Controlling => self.renominate(),
             Role::Controlled => self.renomination,
         };
-        if !follows {
+        self.rescue.needs_restart = !follows;
+    }
+
+    /// A restart would help: it is asked for as soon as it may be.
+    pub(super) fn need_restart(&mut self) {
+        self.rescue.needs_restart = true;
+    }
+
+    /// Asks the layer above for the restart that is needed.
+    pub(super) fn ask_for_restart(&mut self) {
+        self.rescue.needs_restart &= !self.is_well();
+        if self.restart_due().is_some_and(|at| at <= self.now) {
+            self.rescue.needs_restart = false;
             self.events.push_back(Event::RestartNeeded);
         }
+    }
+
+    /// When it may be asked for, if it still helps by then: not within a second of the latest, by whomever, nor
+    /// while the other side has yet to take part in one of ours.
+    pub(super) fn restart_due(&self) -> Option<Instant> {
+        let may = self.rescue.needs_restart && self.before_restart.is_none();
+        may.then(|| self.restarted.map_or(self.now, |latest| latest + BETWEEN_RESTARTS))
+    }
+
+    /// Nothing speaks against the pair in use any more, and both sides have agreed on it.
+    fn is_well(&self) -> bool {
+        let is_unsure = self.rescue.doubts() || self.rescue.moved.is_some();
+        self.selected.is_some() && self.consent.is_some() && !is_unsure
     }
 
     /// Says by a nomination that the pair in use is the one, if the other side knows such. Says whether

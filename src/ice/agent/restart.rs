@@ -84,6 +84,7 @@ impl Agent {
     /// the new session has chosen one (RFC 8445 section 9, RFC 7675 section 5.1).
     pub(super) fn restart(&mut self) -> Before {
         self.restarts = self.restarts.wrapping_add(1);
+        self.restarted = Some(self.now);
         self.last_in_use = None;
         let credentials = Credentials::generate(&mut self.rng);
         let last = std::mem::replace(&mut self.session, Session::new(self.restarts, credentials));
