@@ -95,13 +95,16 @@ struct World {
     sides: [Side; 2],
     open: Open,
     now: Instant,
+    /// On its way: when it arrives, to whom.
+    wire: Vec<(Instant, usize, Packet)>,
 }
 
 impl World {
     fn new(open: Open) -> Self {
         let caller = Side::new(Config::new(Role::Controlling), CALLER, TcpType::Active);
         let listener = Side::new(Config::new(Role::Controlled), LISTENER, TcpType::Passive);
-        let mut world = Self { sides: [caller, listener], open, now: Instant::ZERO };
+        let (sides, now) = ([caller, listener], Instant::ZERO);
+        let mut world = Self { sides, open, now, wire: Vec::new() };
         for from in [0, 1] {
             let agent = &world.sides[from].agent;
             let credentials = agent.local_credentials().clone();
@@ -118,7 +121,6 @@ impl World {
 
     /// Runs until then: each packet that gets through takes 10 ms.
     fn run(&mut self, until: Instant) {
-        let mut wire: Vec<(Instant, usize, Packet)> = Vec::new();
         while self.now <= until {
             let (mut due, now) = (vec![until + Duration::from_millis(1)], self.now);
             for side in [0, 1] {
@@ -131,11 +133,11 @@ impl World {
                     Open::Nothing => false,
                 };
                 let passing = sent.into_iter().filter(passes);
-                wire.extend(passing.map(|it| (now + Duration::from_millis(10), 1 - side, it)));
+                self.wire.extend(passing.map(|it| (now + Duration::from_millis(10), 1 - side, it)));
             }
-            due.extend(wire.iter().map(|(at, ..)| *at));
+            due.extend(self.wire.iter().map(|(at, ..)| *at));
             self.now = due.into_iter().min().unwrap();
-            let arrived: Vec<_> = wire.extract_if(.., |(at, ..)| *at <= self.now).collect();
+            let arrived: Vec<_> = self.wire.extract_if(.., |(at, ..)| *at <= self.now).collect();
             for (at, to, Packet { path, bytes, .. }) in arrived {
                 let from = match (path, to) {
                     (_, 0) => addr(LISTENER),
@@ -250,6 +252,35 @@ fn a_connection_that_breaks_while_udp_is_still_tried_leaves_it_a_round_trip() {
     world.run(world.now + Duration::from_millis(100));
     assert_eq!(world.sides[0].agent.send_pair(), Some((UDP, addr(LISTENER))));
     assert!(!asks(&world.sides[0]) && !asks(&world.sides[1]), "UDP passes by now");
+}
+
+/// The pair by UDP has had its last probe, and the connection breaks before the answer can be there.
+#[test]
+fn a_connection_that_breaks_while_the_last_probe_is_out_leaves_that_a_round_trip() {
+    let mut world = World::by_tcp(Open::TcpAlone);
+    world.run(Instant::from_millis(30_000));
+    let last = world.sides[0].by(UDP).last().expect("probes").at;
+    assert!(last < Instant::from_millis(20_000), "given up since: {last:?}");
+    let just_before = Instant::ZERO + (last.since_start() - Duration::from_millis(5));
+
+    for answers in [true, false] {
+        let mut world = World::by_tcp(Open::TcpAlone);
+        let now = world.now;
+        world.sides.iter_mut().for_each(|side| side.tell(now, Input::RemoteRenomination));
+        world.run(just_before);
+        world.open = if answers { Open::Both } else { Open::TcpAlone };
+        world.run(last);
+        let caller = &mut world.sides[0];
+        assert_eq!(caller.by(UDP).last().unwrap().at, last);
+        caller.tell(world.now, Input::StreamGone { path: TCP, to: addr(LISTENER) });
+        world.run(last + Duration::from_millis(100));
+        let asks = |world: &World| world.sides[0].events.contains(&Event::RestartNeeded);
+        assert!(!asks(&world), "it may yet be answered");
+        let way = answers.then_some((UDP, addr(LISTENER)));
+        assert_eq!(world.sides[0].agent.send_pair(), way);
+        world.run(last + Duration::from_millis(250));
+        assert_eq!(asks(&world), !answers);
+    }
 }
 
 #[test]

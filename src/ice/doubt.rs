@@ -70,7 +70,7 @@ const CHANCE: Duration = Duration::from_millis(400);
 /// Where media flows and only a consent check went unanswered, leaving is less urgent.
 const LONG_CHANCE: Duration = Duration::from_millis(1_000);
 /// A round trip counts for no more than this.
-const LONGEST_ROUND_TRIP: Duration = Duration::from_millis(500);
+pub(super) const LONGEST_ROUND_TRIP: Duration = Duration::from_millis(500);
 /// Where media flows and no pair at all has answered for so long, the other side has to be reached anew.
 const HOPELESS: Duration = Duration::from_secs(2);
 /// Pairs that nobody has tried yet, where the one in use is gone: a probe of three, and a round trip.

@@ -23,6 +23,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use super::doubt::LONGEST_ROUND_TRIP;
 use super::pair::PairId;
 use crate::stun::TransactionId;
 use crate::time::Instant;
@@ -132,6 +133,11 @@ impl Probes {
     /// Whose probe this id names, and when it left.
     pub(super) fn find(&self, id: TransactionId) -> Option<(PairId, Instant)> {
         self.open.iter().find(|(open, _, _)| *open == id).map(|(_, pair, sent)| (*pair, *sent))
+    }
+
+    /// Whether one of this pair has left so lately that its answer may be on its way: perhaps its last.
+    pub(super) fn await_answer_by(&self, pair: PairId, now: Instant) -> bool {
+        self.open.iter().any(|(_, of, sent)| *of == pair && now - *sent < LONGEST_ROUND_TRIP)
     }
 
     /// An answer came: each counts once.

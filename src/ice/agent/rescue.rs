@@ -164,7 +164,8 @@ impl Agent {
     /// Whether some pair is there whose probes may yet be answered.
     fn may_be_answered(&self) -> bool {
         let mut pairs = self.list.pairs().iter().filter(|pair| self.may_be_probed(pair));
-        pairs.any(|pair| pair.standby.due.is_some())
+        let probes = &self.rescue.probes;
+        pairs.any(|pair| pair.standby.due.is_some() || probes.await_answer_by(pair.id, self.now))
     }
 
     /// The pair in use answers. If they have left it, they are to come back; where that can't be said,
