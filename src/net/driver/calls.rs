@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::net::driver::handle::{Answer, Bell};
+use crate::net::driver::made::Made;
 use crate::net::driver::story::Story;
 use crate::net::driver::timers::Deadline;
 use crate::net::driver::{CallId, CallState, CallSummary, Caller, Reader, Refusal, TimedEvent};
@@ -58,9 +59,9 @@ pub(super) struct Call {
 /// Who waits for a description of ours while servers are asked.
 pub(super) enum Waiting {
     /// Somebody who offers.
-    Answer { offer: Box<Description>, reply: Answer<(CallId, Description)> },
+    Answer { offer: Box<Description>, reply: Answer<Made> },
     /// Somebody for whom we offer.
-    Offer { bell: Bell, reply: Answer<(CallId, Description)> },
+    Offer { bell: Bell, reply: Answer<Made> },
     /// Somebody whose call rang, and was taken.
     Decided {
         offer: Option<Box<Description>>,
@@ -79,10 +80,14 @@ impl Waiting {
     }
 
     /// Hands over what there is, and says whether somebody was still there to take it.
-    pub(super) fn hand_over(self, id: CallId, made: Result<Description, Refusal>) -> bool {
+    pub(super) fn hand_over(
+        self,
+        made: Result<Description, Refusal>,
+        wrap: impl FnOnce(Description) -> Made,
+    ) -> bool {
         match self {
             Self::Answer { reply, .. } | Self::Offer { reply, .. } => {
-                reply.send(made.map(|description| (id, description))).is_ok()
+                reply.send(made.map(wrap)).is_ok()
             }
             Self::Decided { decided, .. } => decided.send(made).is_ok(),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::net::driver::calls::{Call, CallKey, Progress};
 use crate::net::driver::handle::{Answer, Bell, Command, Followed};
+use crate::net::driver::made::Made;
 use crate::net::driver::run::Life;
 use crate::net::driver::story::Story;
 use crate::net::driver::timers::Deadline;
@@ -38,6 +39,7 @@ impl Driver {
                 let made = self.make_offer(now, caller, bell);
                 self.hand_over(now, answer, made);
             }
+            Command::NobodyWaits(id) => self.nobody_waits_for(now, id),
             Command::Ring(offer, caller, answer) => reply(answer, self.ring(now, offer, caller)),
             Command::Accept(id, answer) => reply(answer, self.accept(now, id)),
             Command::GiveUp(id) => self.give_up(now, id),
@@ -141,12 +143,20 @@ impl Driver {
     fn hand_over(
         &mut self,
         now: Instant,
-        to: Answer<(CallId, Description)>,
+        to: Answer<Made>,
         made: Result<(CallId, Description), Refusal>,
     ) {
-        if let Err(Ok((id, _))) = to.send(made)
-            && let Some(key) = self.calls.key(id)
+        let driver = self.own_commands.clone();
+        let made = made.map(|(id, description)| Made::new(id, description, driver));
+        if let Err(Ok(unread)) = to.send(made)
+            && let Some((id, _)) = unread.take()
         {
+            self.nobody_waits_for(now, id);
+        }
+    }
+
+    fn nobody_waits_for(&mut self, now: Instant, id: CallId) {
+        if let Some(key) = self.calls.key(id) {
             self.nobody_waits(now, key);
         }
     }
@@ -378,6 +388,13 @@ mod tests {
             assert_eq!(calls.len(), before + 1);
             assert!(calls.iter().all(|call| call.state == CallState::Ended), "{calls:?}");
         }
+        // And who goes while it is on its way to them.
+        let (answer, on_its_way) = oneshot::channel();
+        let mut events = driver.events();
+        driver.commands.send(Command::MakeOffer(here, Bell::Silent, answer)).unwrap();
+        assert_eq!(driver.calls().await.len(), 3);
+        drop(on_its_way);
+        while !matches!(events.recv().await.unwrap().1.event, Event::Ended { .. }) {}
         driver.make_offer(here).await.expect("room for one");
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::dtls_srtp::Phrase;
 use crate::net::driver::calls::CallKey;
+use crate::net::driver::made::Made;
 use crate::net::driver::renegotiate::{Applied, Exchanged, Offered, TakeBack, Wish};
 use crate::net::driver::servers::Reached;
 use crate::net::driver::{CallId, CallSummary, Caller, Refusal, Ringing, TimedEvent};
@@ -41,8 +42,10 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
 /// What the loop can be asked. Each answer may find nobody listening any more.
 #[derive(Debug)]
 pub(super) enum Command {
-    AcceptOffer(Box<Description>, Caller, Answer<(CallId, Description)>),
-    MakeOffer(Caller, Bell, Answer<(CallId, Description)>),
+    AcceptOffer(Box<Description>, Caller, Answer<Made>),
+    MakeOffer(Caller, Bell, Answer<Made>),
+    /// What was made for somebody found nobody.
+    NobodyWaits(CallId),
     Ring(Option<Box<Description>>, Caller, Answer<Ringing>),
     Accept(CallId, Answer<()>),
     GiveUp(CallId),
@@ -97,7 +100,7 @@ impl Handle {
         offer: Description,
         caller: Caller,
     ) -> Result<(CallId, Description), Refusal> {
-        self.ask(|answer| Command::AcceptOffer(Box::new(offer), caller, answer)).await
+        self.made(|answer| Command::AcceptOffer(Box::new(offer), caller, answer)).await
     }
 
     /// Makes an offer; [`Handle::accept_answer`] completes it.
@@ -105,7 +108,7 @@ impl Handle {
     /// # Errors
     /// No more calls are taken.
     pub async fn make_offer(&self, caller: Caller) -> Result<(CallId, Description), Refusal> {
-        self.ask(|answer| Command::MakeOffer(caller, Bell::Silent, answer)).await
+        self.made(|answer| Command::MakeOffer(caller, Bell::Silent, answer)).await
     }
 
     /// The same, told as `ringing`: somebody is there already who may take the call.
@@ -116,7 +119,7 @@ impl Handle {
         &self,
         caller: Caller,
     ) -> Result<(CallId, Description), Refusal> {
-        self.ask(|answer| Command::MakeOffer(caller, Bell::Heard, answer)).await
+        self.made(|answer| Command::MakeOffer(caller, Bell::Heard, answer)).await
     }
 
     /// Lets a call ring until [`Handle::accept`], [`Handle::hang_up`], or nobody comes. Without an offer
@@ -333,6 +336,13 @@ impl Handle {
     #[must_use]
     pub fn world(&self) -> World {
         self.world
+    }
+
+    async fn made(
+        &self,
+        command: impl FnOnce(Answer<Made>) -> Command,
+    ) -> Result<(CallId, Description), Refusal> {
+        self.ask(command).await?.take().ok_or(Refusal::UnknownCall)
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, Refusal> {

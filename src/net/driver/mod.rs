@@ -21,6 +21,7 @@ mod calls;
 mod commands;
 mod drain;
 mod handle;
+mod made;
 mod names;
 mod network;
 mod options;

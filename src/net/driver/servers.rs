@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::ice::{self, Purpose, Server, ServerTransport};
 use crate::net::driver::calls::{Call, CallKey, Progress, Waiting};
 use crate::net::driver::handle::{Answer, Bell, Command};
+use crate::net::driver::made::Made;
 use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal, relay_link};
 use crate::net::message_stream::MessageStream;
 use crate::net::relay_stream;
@@ -51,7 +52,7 @@ impl Driver {
         now: Instant,
         offer: Box<Description>,
         caller: Caller,
-        reply: Answer<(CallId, Description)>,
+        reply: Answer<Made>,
     ) {
         let begun = self.room().and_then(|()| {
             let mut peer = self.new_peer(now, caller)?;
@@ -71,7 +72,7 @@ impl Driver {
         now: Instant,
         caller: Caller,
         bell: Bell,
-        reply: Answer<(CallId, Description)>,
+        reply: Answer<Made>,
     ) {
         let begun = self.room().and_then(|()| {
             let mut peer = self.new_peer(now, caller)?;
@@ -230,7 +231,8 @@ impl Driver {
         };
         let rings = matches!(waiting, Waiting::Offer { bell: Bell::Heard, .. });
         let is_made = made.is_ok();
-        if !waiting.hand_over(id, made) {
+        let driver = self.own_commands.clone();
+        if !waiting.hand_over(made, |description| Made::new(id, description, driver)) {
             self.nobody_waits(now, key);
         } else if rings && is_made {
             self.tell(now, key, Event::Ringing);

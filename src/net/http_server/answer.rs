@@ -184,7 +184,7 @@ async fn perform(context: &Context, ask: Ask, if_match: Option<&str>) -> Result<
             let (id, sdp) = taken.map_err(refused)?;
             match dialect {
                 Dialect::Json => Ok(offer::answered(&id.to_string(), &sdp)),
-                Dialect::Whip => created(context, id, &sdp).await,
+                Dialect::Whip => Ok(created(id, &sdp)),
             }
         }
         Ask::MakeOffer => {
@@ -194,7 +194,7 @@ async fn perform(context: &Context, ask: Ask, if_match: Option<&str>) -> Result<
                 true => decided(driver, None, caller).await,
             };
             let (id, sdp) = made.map_err(refused)?;
-            created(context, id, &sdp).await
+            Ok(created(id, &sdp))
         }
         Ask::Exchange(id, sdp, exchange) => exchanged(context, &id, *sdp, exchange, if_match).await,
         Ask::Fragment(id, fragment) => trickled(context, &id, *fragment, if_match).await,
@@ -246,14 +246,10 @@ async fn followed(context: &Context, id: &str) -> Result<Answer, Problem> {
     Ok(Answer { response: events::head(), stream: Some(stream) })
 }
 
-async fn created(
-    context: &Context,
-    id: CallId,
-    sdp: &Description,
-) -> Result<signal::Response, Problem> {
-    let id_text = id.to_string();
-    let call = context.calls.call(id).await.map_err(|refusal| problem(refusal, &id_text))?;
-    Ok(whip::created(&id_text, &call.ufrag, sdp))
+/// Made without a further question: whoever goes meanwhile would leave the call behind.
+fn created(id: CallId, sdp: &Description) -> signal::Response {
+    let ufrag = sdp.sections().find_map(|section| section.ice_ufrag()).unwrap_or_default();
+    whip::created(&id.to_string(), ufrag, sdp)
 }
 
 /// A description on a running call: the driver knows whether an offer of ours is open.
