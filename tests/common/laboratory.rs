@@ -326,12 +326,16 @@ impl Computer {
 
     /// Knows these names and where they are: each address with its name.
     pub fn knowing(self, hosts: &[(&str, &str)]) -> Self {
-        // What `ip netns exec` shows as /etc/hosts.
-        let folder = self.machine.etc();
-        std::fs::create_dir_all(&folder).unwrap();
-        let lines: String =
-            hosts.iter().map(|(address, name)| format!("{address} {name}\n")).collect();
-        std::fs::write(folder.join("hosts"), lines).unwrap();
+        let lines = hosts.iter().map(|(address, name)| format!("{address} {name}\n"));
+        self.machine.write_etc("hosts", &lines.collect::<String>());
+        self
+    }
+
+    /// Asks this DNS server for names, and waits half a minute for its answer.
+    pub fn asking(self, server: Ipv4Addr) -> Self {
+        let resolver = format!("nameserver {server}\noptions timeout:30 attempts:1\n");
+        self.machine.write_etc("resolv.conf", &resolver);
+        self.machine.write_etc("nsswitch.conf", "hosts: files dns\n");
         self
     }
 
@@ -517,9 +521,14 @@ impl Machine {
         command
     }
 
-    /// The files that are shown instead of those in /etc, when there are any.
+    /// The files that `ip netns exec` shows instead of those in /etc.
     fn etc(&self) -> PathBuf {
         Path::new("/etc/netns").join(&self.name)
+    }
+
+    fn write_etc(&self, file: &str, text: &str) {
+        std::fs::create_dir_all(self.etc()).unwrap();
+        std::fs::write(self.etc().join(file), text).unwrap();
     }
 
     fn may_forward(&self) -> Result<(), String> {

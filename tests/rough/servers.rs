@@ -103,6 +103,26 @@ fn a_server_is_found_by_its_name_and_its_certificate_has_to_bear_it() {
     assert!(why.contains(said), "{why}");
 }
 
+/// The DNS says nothing for longer than the call lasts: neither its beginning waits for that, nor its end.
+#[test]
+fn a_name_that_nobody_answers_for_delays_nothing() {
+    let Some(internet) = internet("a_name_that_nobody_answers_for_delays_nothing") else { return };
+    let coturn = Coturn::new(&internet);
+    let hole = internet.black_hole();
+    let [anna, ben] = strangers(&internet).map(|computer| computer.asking(hole));
+    let both = ["--turn", &coturn.turn("udp"), "--ice-policy", "relay"];
+    let listener = ["--turn", "turn:relay.nowhere.example"];
+    let options = Options { both: &both, listener: &listener, ..Options::default() };
+    stall::undisturbed(|| {
+        let mut call = Call::start("silent dns", &anna, &ben, &options);
+        let ms = call.connected();
+        call.tones(2.0)?;
+        call.goes_by(&[[RELAY, RELAY]])?;
+        assert!(ms >= 500.0, "it did not look the name up");
+        if ms < 2_000.0 { Ok(()) } else { Err(format!("connected after {ms} ms")) }
+    });
+}
+
 /// rfc8656-7.4: 300, ALTERNATE-SERVER. The other server has to show the certificate that the first one would.
 #[test]
 fn a_server_that_sends_on_to_another_is_followed() {
