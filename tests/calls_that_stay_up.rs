@@ -20,6 +20,7 @@ use halloo::peer::config::Config;
 use halloo::peer::demux::Protocol;
 use halloo::peer::event::{End, Event, IceState, Step};
 use halloo::sdp::Description;
+use halloo::stun::{Class, Message};
 use halloo::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -266,6 +267,49 @@ fn where_no_way_is_left_a_restart_is_asked_for_and_brings_the_sound_back() {
         let back = host.heard.iter().find(|(at, level)| *at > now && *level > 0.05);
         assert!(back.unwrap().0 - now < SECOND, "{:?}", back.unwrap().0 - now);
     }
+}
+
+/// How many packets of DTLS, RTP and RTCP came by the pair that a host's media goes by, as its statistics say.
+fn received_by_pair(world: &World, host: usize) -> u64 {
+    let report = serde_json::to_value(world.hosts[host].peer.stats(world.now)).unwrap();
+    let mut all = report.as_object().unwrap().values();
+    let transport = all.find(|entry| entry["type"] == "transport").unwrap();
+    let pair = &report[transport["selectedCandidatePairId"].as_str().unwrap()];
+    pair["packetsReceived"].as_u64().unwrap()
+}
+
+/// In a restart the listener goes by the new pair as soon as the caller has chosen it, and the caller only when
+/// he knows that the listener has heard of the choice: what comes by it meanwhile is counted for it.
+#[test]
+fn what_comes_by_a_new_pair_before_ours_goes_by_it_is_counted_for_it() {
+    let world = World::new(9, weather(0.0));
+    let mut world = in_a_call(world, &TWO, &ONE, Renomination::Unknown);
+    let used = in_use(&world, CALLER);
+    let other = world.hosts[CALLER].interfaces[1 - used].addr;
+    world.hosts[CALLER].interfaces[used].cable = Cable::Cut;
+    world.hosts[CALLER].peer.restart_ice().unwrap();
+    let came = Rc::new(Cell::new(0));
+    let (counted, since, mut choice) = (came.clone(), world.now, None);
+    world.filter = Box::new(move |now, packet| {
+        if let Ok(message) = Message::parse(&packet.bytes) {
+            if packet.from == other && message.use_candidate() {
+                choice = Some(message.id());
+            }
+            // The answer to the choice gets lost until something else is heard to be wrong.
+            let is_lost = message.class() == Class::Success && choice == Some(message.id());
+            return !is_lost || now - since > SECOND;
+        }
+        counted.set(counted.get() + u64::from(packet.to == other));
+        true
+    });
+    describe(&mut world, Renomination::Unknown);
+    let goes_by = |world: &World| in_use(world, CALLER) != used;
+    world.run_until(2 * SECOND, goes_by);
+    let before = came.get();
+    assert!(before > 10, "{before} packets were sooner");
+    world.run_for(2 * SECOND);
+    let received = received_by_pair(&world, CALLER);
+    assert!((came.get() - 3..=came.get()).contains(&received), "{received} of {}", came.get());
 }
 
 /// As a page does it, of which nobody is told that its old network is gone; and as a program that is told.

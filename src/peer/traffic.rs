@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use crate::ice::{PathId, canonical};
 use crate::time::Instant;
 
-/// Of which ICE session ([`crate::ice::Agent::media_session`]), a socket of ours, and an address of theirs as
+/// Of which ICE session ([`crate::ice::Agent::session_of`]), a socket of ours, and an address of theirs as
 /// candidates have it.
 pub(super) type Way = (u32, PathId, SocketAddr);
 

@@ -297,7 +297,7 @@ impl Transport {
         let accepts = self.agent.accepts(path, from);
         self.counters.unproven += u64::from(!accepts);
         if accepts {
-            self.traffic.arrives((self.agent.media_session(), path, from));
+            self.traffic.arrives((self.agent.session_of(path, from), path, from));
         }
         accepts
     }

@@ -187,6 +187,15 @@ impl Agent {
         self.consent.as_ref().map_or(self.session.number, |consent| consent.route.session)
     }
 
+    /// The session whose pair a packet from there came by: in a restart the one before, as long as ours goes by
+    /// the same way or the new one has none by this way. They may have left it before us.
+    #[must_use]
+    pub fn session_of(&self, path: PathId, from: SocketAddr) -> u32 {
+        let (media, new) = (self.media_session(), self.session.number);
+        let goes_by = self.send_pair() == Some((path, canonical(from)));
+        if media != new && !goes_by && self.has_pair(path, from) { new } else { media }
+    }
+
     /// Whether the request with this id is ours, and its answer would be welcome.
     #[must_use]
     pub fn awaits(&self, id: TransactionId) -> bool {
