@@ -102,7 +102,8 @@ impl Agent {
     }
 
     /// Who has proved nothing may have made up where he is, and nobody is to get more from us than was sent to
-    /// us: a short request is refused without words, and the shortest not at all.
+    /// us: a short request is refused without words. (The shortest get a few bytes more all the same: RFC 8489
+    /// section 9.1.3 has each of them refused.)
     fn refuse_stranger(
         &mut self,
         answer: Answer,
@@ -110,10 +111,9 @@ impl Agent {
         error: ErrorCode<'static>,
     ) {
         let length = |reason: &str| BARE_REFUSAL + reason.len().next_multiple_of(4);
-        let fits = |reason: &&str| length(reason) <= request.bytes().len();
-        if let Some(reason) = [error.reason, ""].into_iter().find(fits) {
-            self.refuse(answer, ErrorCode { reason, ..error }, Vec::new());
-        }
+        let fits = length(error.reason) <= request.bytes().len();
+        let reason = if fits { error.reason } else { "" };
+        self.refuse(answer, ErrorCode { reason, ..error }, Vec::new());
     }
 
     /// Two in charge, or none: the larger tie-breaker controls (RFC 8445 section 7.3.1.1).
