@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use crate::net::driver::handle::{Answer, Bell};
-use crate::net::driver::made::Made;
+use crate::net::driver::made::{self, Made};
 use crate::net::driver::story::Story;
 use crate::net::driver::timers::Deadline;
 use crate::net::driver::{CallId, CallState, CallSummary, Caller, Reader, Refusal, TimedEvent};
@@ -63,10 +61,7 @@ pub(super) enum Waiting {
     /// Somebody for whom we offer.
     Offer { bell: Bell, reply: Answer<Made> },
     /// Somebody whose call rang, and was taken.
-    Decided {
-        offer: Option<Box<Description>>,
-        decided: oneshot::Sender<Result<Description, Refusal>>,
-    },
+    Decided { offer: Option<Box<Description>>, reply: Answer<Made> },
 }
 
 impl Waiting {
@@ -80,17 +75,10 @@ impl Waiting {
     }
 
     /// Hands over what there is, and says whether somebody was still there to take it.
-    pub(super) fn hand_over(
-        self,
-        made: Result<Description, Refusal>,
-        wrap: impl FnOnce(Description) -> Made,
-    ) -> bool {
-        match self {
-            Self::Answer { reply, .. } | Self::Offer { reply, .. } => {
-                reply.send(made.map(wrap)).is_ok()
-            }
-            Self::Decided { decided, .. } => decided.send(made).is_ok(),
-        }
+    pub(super) fn hand_over(self, made: Result<Made, Refusal>) -> bool {
+        let (Self::Answer { reply, .. } | Self::Offer { reply, .. } | Self::Decided { reply, .. }) =
+            self;
+        made::hand_over(reply, made)
     }
 }
 
@@ -101,7 +89,7 @@ pub(super) enum Progress {
         /// What the caller offers; none if we are to offer.
         offer: Option<Box<Description>>,
         /// Who waits for the decision.
-        decided: oneshot::Sender<Result<Description, Refusal>>,
+        reply: Answer<Made>,
     },
     /// It does.
     Running {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::net::driver::calls::{Call, CallKey, Progress};
 use crate::net::driver::handle::{Answer, Bell, Command, Followed};
-use crate::net::driver::made::Made;
+use crate::net::driver::made::{self, Made};
 use crate::net::driver::run::Life;
 use crate::net::driver::story::Story;
 use crate::net::driver::timers::Deadline;
@@ -146,10 +146,11 @@ impl Driver {
         to: Answer<Made>,
         made: Result<(CallId, Description), Refusal>,
     ) {
+        let id = made.as_ref().ok().map(|(id, _)| *id);
         let driver = self.own_commands.clone();
         let made = made.map(|(id, description)| Made::new(id, description, driver));
-        if let Err(Ok(unread)) = to.send(made)
-            && let Some((id, _)) = unread.take()
+        if !made::hand_over(to, made)
+            && let Some(id) = id
         {
             self.nobody_waits_for(now, id);
         }
@@ -352,7 +353,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     #[tokio::test]
-    async fn a_call_whose_caller_is_gone_before_it_rings_does_not_ring() {
+    async fn a_call_that_rings_for_nobody_ends_at_once() {
         let sound = Sound::open(source::Spec::Silence, sink::Spec::Null, Channels::Mono);
         let driver = start(Options::default(), sound.unwrap()).unwrap();
         let here = Caller::at(([127, 0, 0, 1], 0).into());
@@ -366,6 +367,17 @@ mod tests {
             let (_, ended) = events.recv().await.unwrap();
             assert!(matches!(ended.event, Event::Ended { .. }), "{leaves}: {ended:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_taken_for_nobody_ends_at_once() {
+        let sound = Sound::open(source::Spec::Silence, sink::Spec::Null, Channels::Mono);
+        let driver = start(Options::default(), sound.unwrap()).unwrap();
+        let ringing = driver.ring(None, Caller::at(([127, 0, 0, 1], 0).into())).await.unwrap();
+        let mut events = driver.events();
+        driver.accept(ringing.id()).await.unwrap();
+        drop(ringing);
+        while !matches!(events.recv().await.unwrap().1.event, Event::Ended { .. }) {}
     }
 
     #[tokio::test]

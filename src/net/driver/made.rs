@@ -1,15 +1,26 @@
 //! A new call on its way to whoever asked for it: they may have gone, and nobody else knows its name.
 //!
 //! ```text
-//! driver --Made--> Handle::accept_offer, Handle::make_offer --> its name, our description
+//! driver --Made--> Handle::accept_offer, Handle::make_offer, Ringing::decided --> its name, our description
 //!           '----> dropped unread: Command::NobodyWaits, the call ends
 //! ```
 
 use tokio::sync::mpsc::WeakUnboundedSender;
 
-use crate::net::driver::CallId;
-use crate::net::driver::handle::Command;
+use crate::net::driver::handle::{Answer, Command};
+use crate::net::driver::{CallId, Refusal};
 use crate::sdp::Description;
+
+/// Says whether somebody is still there to take it. If not, what becomes of the call is the asker's affair.
+pub(super) fn hand_over(to: Answer<Made>, made: Result<Made, Refusal>) -> bool {
+    match to.send(made) {
+        Ok(()) => true,
+        Err(unread) => {
+            drop(unread.map(Made::take));
+            false
+        }
+    }
+}
 
 /// Its name and our description. Dropped with them, the call is over.
 #[derive(Debug)]

@@ -152,14 +152,17 @@ impl Driver {
         let key = self.running_key(id)?;
         let peer = self.calls.peer(key).ok_or(Refusal::UnknownCall)?;
         match why {
-            TakeBack::GiveWay => peer.rollback(now).map_err(refusal)?,
+            TakeBack::GiveWay => {
+                peer.rollback(now).map_err(refusal)?;
+                self.drain(now, key);
+            }
             TakeBack::Refused(text) => {
                 peer.abandon_offer(now).map_err(refusal)?;
                 self.tell(now, key, Event::warning(text));
+                self.drain(now, key);
                 self.offer_if_needed(now, key); // what has come up since it was made
             }
         }
-        self.drain(now, key);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::ice::Role;
 use crate::net::driver::calls::{Call, CallKey, Progress, Waiting};
 use crate::net::driver::handle::Command;
+use crate::net::driver::made::{self, Made};
 use crate::net::driver::run::Life;
 use crate::net::driver::{CallId, CallState, Caller, Driver, Refusal};
 use crate::peer::Peer;
@@ -27,14 +28,14 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub struct Ringing {
     id: CallId,
-    decision: oneshot::Receiver<Result<Description, Refusal>>,
+    decision: oneshot::Receiver<Result<Made, Refusal>>,
     driver: mpsc::WeakUnboundedSender<Command>,
 }
 
 impl Ringing {
     fn new(
         id: CallId,
-        decision: oneshot::Receiver<Result<Description, Refusal>>,
+        decision: oneshot::Receiver<Result<Made, Refusal>>,
         driver: mpsc::WeakUnboundedSender<Command>,
     ) -> Self {
         Self { id, decision, driver }
@@ -51,14 +52,14 @@ impl Ringing {
     /// # Errors
     /// Declined, deleted, or nobody answered.
     pub async fn decided(mut self) -> Result<(CallId, Description), Refusal> {
-        let decided = (&mut self.decision).await.unwrap_or(Err(Refusal::ShuttingDown));
-        decided.map(|description| (self.id, description))
+        let made = (&mut self.decision).await.unwrap_or(Err(Refusal::ShuttingDown))?;
+        made.take().ok_or(Refusal::UnknownCall)
     }
 }
 
 impl Drop for Ringing {
     fn drop(&mut self) {
-        // Of a call that has been decided on, it means nothing.
+        // Of a call that has been decided on, it means nothing: what was made of it ends with its reply.
         if let Some(driver) = self.driver.upgrade() {
             let _driver_has_ended = driver.send(Command::GiveUp(self.id));
         }
@@ -76,8 +77,8 @@ impl Driver {
         self.room()?;
         let mut trial = self.new_peer(now, caller)?;
         describe(&mut trial, now, offer.as_deref())?;
-        let (decided, decision) = oneshot::channel();
-        let progress = Progress::Ringing { offer, decided };
+        let (reply, decision) = oneshot::channel();
+        let progress = Progress::Ringing { offer, reply };
         let (id, key) = self.enter(now, caller, CallState::Ringing, progress)?;
         self.tell(now, key, Event::Ringing);
         Ok(Ringing::new(id, decision, self.own_commands.clone()))
@@ -103,16 +104,17 @@ impl Driver {
         call.since = now; // our own offer may stay open as long as any other
         self.router.register(&ufrag, key);
         self.sound.call_came();
-        let Progress::Ringing { offer, decided } = before else { return Ok(()) };
+        let Progress::Ringing { offer, reply } = before else { return Ok(()) };
         match description {
             None => {
-                self.look_for_servers(now, id, Waiting::Decided { offer, decided });
+                self.look_for_servers(now, id, Waiting::Decided { offer, reply });
                 self.drain(now, key);
             }
             Some(description) => {
                 self.schedule_chore(key);
                 self.drain(now, key);
-                if decided.send(Ok(description)).is_err() {
+                let made = Made::new(id, description, self.own_commands.clone());
+                if !made::hand_over(reply, Ok(made)) {
                     self.nobody_waits(now, key);
                 }
             }
@@ -139,8 +141,8 @@ impl Driver {
         let reason = reason.to_owned();
         let (stats, ufrag) = (Report::default(), String::new());
         let ended = Progress::Ended { stats, end, reason: reason.clone(), ufrag };
-        if let Progress::Ringing { decided, .. } = std::mem::replace(&mut call.progress, ended) {
-            let _gone = decided.send(Err(refusal));
+        if let Progress::Ringing { reply, .. } = std::mem::replace(&mut call.progress, ended) {
+            let _gone = reply.send(Err(refusal));
         }
         call.verdict = None;
         self.tell(now, key, Event::Ended { reason, end, remedy: None });

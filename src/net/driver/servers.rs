@@ -231,8 +231,8 @@ impl Driver {
         };
         let rings = matches!(waiting, Waiting::Offer { bell: Bell::Heard, .. });
         let is_made = made.is_ok();
-        let driver = self.own_commands.clone();
-        if !waiting.hand_over(made, |description| Made::new(id, description, driver)) {
+        let made = made.map(|description| Made::new(id, description, self.own_commands.clone()));
+        if !waiting.hand_over(made) {
             self.nobody_waits(now, key);
         } else if rings && is_made {
             self.tell(now, key, Event::Ringing);
