@@ -19,13 +19,20 @@ pub(super) async fn offer(
     let _one_after_another = context.tab.lock().await;
     let before = context.calls.calls().await;
     let is_taken = |state| matches!(state, CallState::Connecting | CallState::Connected);
+    let too_many = Refusal::TooMany { limit: 1, retry_after: RETRY_AFTER };
     if before.iter().any(|call| is_taken(call.state)) {
-        return Err(Refusal::TooMany { limit: 1, retry_after: RETRY_AFTER });
+        return Err(too_many);
     }
     let made = context.calls.make_ringing_offer(caller).await?;
     for call in before.iter().filter(|call| call.state == CallState::Ringing) {
-        // One that was answered in this moment goes on; then the new one is the one too many.
-        let _ended_meanwhile = context.calls.hang_up(call.id, Side::Local).await;
+        // One that was answered meanwhile goes on; then the new one is the one too many.
+        let now = context.calls.call(call.id).await.map(|now| now.state);
+        let is_answered = now.is_ok_and(is_taken);
+        let ends = if is_answered { made.0 } else { call.id };
+        let _ended_meanwhile = context.calls.hang_up(ends, Side::Local).await;
+        if is_answered {
+            return Err(too_many);
+        }
     }
     Ok(made)
 }
