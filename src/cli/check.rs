@@ -62,7 +62,7 @@ fn wav_can_be_read(path: &Path) -> Result<(), Failure> {
     let refuse = |why: &dyn std::fmt::Display| {
         Failure::Usage(format!("--input file:{}: {why}", path.display()))
     };
-    // Before it is opened: with a pipe that waits for somebody who writes.
+    // Looked at before it is opened: opening a pipe waits for somebody who writes.
     let found = fs::metadata(path).map_err(|error| refuse(&in_words(&error)))?;
     if found.is_dir() {
         return Err(refuse(&"it is a folder"));
@@ -135,7 +135,7 @@ fn file_can_be_written(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
         return refuse("it is a folder");
     }
-    // A pipe would let us wait for somebody who reads, and a WAV file's head is written more than once.
+    // Opening a pipe waits for somebody who reads, and a WAV file's head is written more than once.
     if is_pipe(path) {
         return refuse("it is a pipe");
     }

@@ -106,11 +106,13 @@ Examples:
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
+  mkdir -p ~/.local/share/bash-completion/completions
   halloo completions bash > ~/.local/share/bash-completion/completions/halloo
   halloo completions fish > ~/.config/fish/completions/halloo.fish";
 
 const MAN_EXAMPLES: &str = "\
 Examples:
+  mkdir -p ~/.local/share/man/man1
   halloo man > ~/.local/share/man/man1/halloo.1
   halloo man listen > ~/.local/share/man/man1/halloo-listen.1";
 

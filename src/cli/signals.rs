@@ -68,8 +68,9 @@ fn stays_without_terminal() -> bool {
     ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Elsewhere it can't be asked without unsafe code; `nohup` takes the terminal away from standard input.
+/// Elsewhere it can't be asked without unsafe code. `nohup` takes the terminal away from standard error (POSIX);
+/// standard input it may leave alone.
 #[cfg(all(unix, not(target_os = "linux")))]
 fn stays_without_terminal() -> bool {
-    !io::IsTerminal::is_terminal(&io::stdin())
+    !io::IsTerminal::is_terminal(&io::stderr())
 }

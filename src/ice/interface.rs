@@ -232,7 +232,8 @@ pub enum Event {
     /// The nominated pair, now used for everything; or the one that took the place of a dead one.
     SelectedPair(Box<SelectedPair>),
     /// No pair answers, or one is in use that was never agreed on: a restart (by [`Input::Restart`] and a
-    /// new offer, or by theirs) would help. Told again after a while; until then what can be tried is.
+    /// new offer, or by theirs) would help. Told again after a while; until then what can be tried is. Not told
+    /// within a second of the latest restart, nor while one of ours awaits the other side.
     RestartNeeded,
     /// 30 s without an authenticated answer, or consent was taken back: sending has stopped.
     ConsentLost,

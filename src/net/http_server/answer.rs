@@ -130,7 +130,7 @@ async fn served(
         return Err(Problem::unauthorized(bearing));
     }
     let body = body::read(body, waits).await?;
-    body::is_plain(&head.headers)?;
+    body::refuse_packed(&head.headers)?;
     let _until_answered = context.seat.owe();
     let if_match = text_of(&head.headers, &header::IF_MATCH);
     // What can't be changed any more is said first, whatever the change would have been.

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::signal::{BODY_LIMIT, Problem};
 
 /// Refuses what would have to be unpacked first: a body is taken as it stands.
-pub(super) fn is_plain(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn refuse_packed(headers: &HeaderMap) -> Result<(), Problem> {
     let other = |name, plain: &str| {
         let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"));
         let mut codings = values.flat_map(|value| value.split(',')).map(str::trim);
