@@ -108,6 +108,8 @@ impl Visit {
                 return;
             }
             self.halloo.wait_for_next("pair", so_far);
+            // Chromium's statistics may be 50 ms old.
+            self.page.evaluate("new Promise((resolve) => setTimeout(resolve, 100))");
         }
     }
 }

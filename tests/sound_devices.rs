@@ -172,22 +172,22 @@ fn another_default_is_used_at_once() {
         let _another = server.plug_microphone("another", 44_100, 900);
         call.seconds(4);
         // Moving what plays over to another card may cost it a moment, and that is told.
-        let told = |call: &mut Call, what: &str| {
-            let warnings =
-                call.person.catch_up().iter().filter(|event| event["event"] == "warning");
-            let mut texts = warnings.filter_map(|event| event["text"].as_str().map(str::to_owned));
-            texts.find(|text| text.contains(what))
-        };
-        if let Some(moved) = told(&mut call, "the loudspeaker broke off") {
-            call.reads(&[&moved])?;
-        }
+        let warnings = call.person.catch_up().iter().filter(|event| event["event"] == "warning");
+        let texts = warnings.filter_map(|event| event["text"].as_str().map(str::to_owned));
+        let (moved, other): (Vec<_>, Vec<_>) =
+            texts.partition(|text| text.contains("the loudspeaker broke off"));
+        let mut told: Vec<_> = moved.iter().map(String::as_str).collect();
         // A sound server may take half a second to move a microphone over.
-        if told(&mut call, "was lost").is_some() {
-            call.reads(&[
+        let was_lost = !other.is_empty();
+        if was_lost {
+            told.push(
                 "the microphone was lost: the device stands still; the other side hears silence until it is \
                  back",
-                "the microphone is back",
-            ])?;
+            );
+            told.push("the microphone is back");
+        }
+        call.reads(&told)?;
+        if was_lost {
             call.seconds(3);
         }
         call.end()?.last(1.5).is_tone("the other microphone", 900.0, VOICE_LEVEL)
