@@ -144,6 +144,21 @@ async fn a_restart_goes_out_when_the_open_offer_is_given_up() {
     }
 }
 
+/// Whoever carries the offers and ICE itself may find at the same moment that a way is lost.
+#[tokio::test]
+async fn a_restart_that_is_wished_twice_is_offered_once() {
+    let pair = Pair::connected().await;
+    let (callee, theirs) = (&pair.callee, pair.theirs);
+    let mut reader = callee.follow(theirs).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(callee.restart_ice(theirs).await, Ok(Offered::Told));
+    }
+    assert_eq!(offer(&mut reader, theirs).await.1, Change::IceRestart);
+    callee.abandon_offer(theirs, "nobody is there".to_owned()).await.unwrap();
+    callee.set_direction(theirs, Direction::Inactive).await.unwrap();
+    assert_eq!(offer(&mut reader, theirs).await.1, Change::Direction, "not the restart once more");
+}
+
 #[tokio::test]
 async fn an_ice_restart_of_the_called_side_ends_in_a_new_pair_on_both_sides() {
     let pair = Pair::connected().await;

@@ -129,7 +129,7 @@ impl Driver {
         let peer = self.calls.peer(key).ok_or(Refusal::UnknownCall)?;
         match wish {
             Wish::Direction(direction) => peer.set_direction(direction).map_err(refusal)?,
-            Wish::RestartIce if is_read => peer.restart_ice().map_err(refusal)?,
+            Wish::RestartIce if is_read => peer.find_another_way().map_err(refusal)?,
             Wish::RestartIce | Wish::Again => {}
         }
         let needs_offer = peer.needs_offer() || peer.has_open_offer();

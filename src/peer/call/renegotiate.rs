@@ -52,9 +52,9 @@ impl Peer {
         Ok(())
     }
 
-    /// The way is lost ([`Event::RestartNeeded`]): the next offer begins ICE anew. It is due at once, or when
-    /// the open one was answered or given up; none is due if that begins ICE anew itself, whatever else it
-    /// tells, or if nothing was agreed yet.
+    /// The way is lost ([`Event::RestartNeeded`]), or somebody wants another: the next offer begins ICE anew. It
+    /// is due at once, or when the open one was answered or given up; none is due if that begins ICE anew itself,
+    /// whatever else it tells, or if nothing was agreed yet.
     ///
     /// # Errors
     /// The call has ended.
