@@ -463,8 +463,8 @@ mod reasons {
         let page = browser.open_after(&halloo.url(), only_opus);
         refuses(
             &page,
-            "halloo found no sound in the offer that it understands. (audio section 0 is of no use: \
-             it has no codec of ours)",
+            "halloo found no sound in the offer that it understands: audio section 0 is of no use: it has no \
+             codec of ours.",
             "Another browser may do.",
         );
         // Without that it has one.

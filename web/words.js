@@ -127,8 +127,8 @@ export function refusal(status, { title = "", detail = "" }, retryAfter, hadToke
 
 /** One sentence of a message and what halloo gives as its reason, if it does. */
 function because(message, reason) {
-  const open = (sentence) => sentence.replace(/\.$/, "");
-  return reason ? `${open(message)}: ${open(reason)}.` : message;
+  const end = /[.?!]$/.test(reason) ? "" : ".";
+  return reason ? `${message.replace(/\.$/, "")}: ${reason}${end}` : message;
 }
 
 /** Retry-After, in seconds, as a person says it. */
