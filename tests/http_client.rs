@@ -255,7 +255,7 @@ fn who_does_not_answer_to_the_hanging_up_holds_nobody_up() {
 fn who_finds_no_room_to_follow_the_call_asks_again_and_follows_then() {
     let halloo = Listener::start(&[]);
     let at = halloo.at;
-    let (halloo, readers) = (Mutex::new(halloo), AtomicU32::new(0));
+    let (halloo, readers) = (Mutex::new(Some(halloo)), AtomicU32::new(0));
     let server = Server::start(move |asked, stream| match asked.line().as_str() {
         "POST /whip" => {
             let head = format!("{SDP}Location: /calls/7\r\n");
@@ -265,7 +265,9 @@ fn who_finds_no_room_to_follow_the_call_asks_again_and_follows_then() {
             write(stream, "503 Service Unavailable", "Retry-After: 10\r\n", "");
         }
         "GET /calls/7/events" => {
-            halloo.lock().unwrap().program.wait_for("connected", |_| true);
+            // It ends here: nobody waits for this thread to.
+            let mut halloo = halloo.lock().unwrap().take().unwrap();
+            halloo.program.wait_for("connected", |_| true);
             let ended = "data: {\"event\":\"ended\",\"reason\":\"enough\"}\n\n";
             write(stream, "200 OK", "Content-Type: text/event-stream\r\n", ended);
         }
