@@ -10,7 +10,7 @@ mod common {
 use std::time::Duration;
 
 use allocation_counter::measure;
-use common::call::{Call, Side};
+use common::call::{Call, Side, recorded};
 use halloo::audio::{Channels, Frame};
 use halloo::ice::PathId;
 use halloo::net::impair::Impairment;
@@ -116,24 +116,9 @@ fn hostile(rng: &mut StdRng, real: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// A few real datagrams of each protocol.
-fn recorded() -> Vec<Vec<u8>> {
-    let mut call = Call::new(2, &Impairment::default());
-    let real = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-    let kept = std::rc::Rc::clone(&real);
-    call.filter = Box::new(move |_, _, bytes| {
-        kept.borrow_mut().push(bytes.clone());
-        true
-    });
-    call.signal();
-    call.connect();
-    call.run_for(Duration::from_secs(2));
-    real.borrow().clone()
-}
-
 #[test]
 fn ten_thousand_hostile_datagrams_do_not_make_a_call_grow() {
-    let real = recorded();
+    let real = recorded(2);
     let mut rng = StdRng::seed_from_u64(3);
     for is_connected in [true, false] {
         let mut call = if is_connected {
@@ -171,7 +156,7 @@ fn ten_thousand_hostile_datagrams_do_not_make_a_call_grow() {
 
 #[test]
 fn no_datagram_makes_a_peer_panic() {
-    let real = recorded();
+    let real = recorded(2);
     let mut runner = TestRunner::default();
     let strategy = (any::<u64>(), prop::collection::vec(any::<u8>(), 0..300));
     let mut calls =

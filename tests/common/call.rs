@@ -405,3 +405,22 @@ impl Side {
 pub fn edited(description: &Description, edit: impl FnOnce(String) -> String) -> Description {
     edit(description.to_string()).parse().unwrap()
 }
+
+/// The datagrams of a call of two seconds: some of each protocol.
+pub fn recorded(seed: u64) -> Vec<Vec<u8>> {
+    let mut call = Call::new(seed, &Impairment::default());
+    let real = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let kept = std::rc::Rc::clone(&real);
+    call.filter = Box::new(move |_, _, bytes| {
+        kept.borrow_mut().push(bytes.clone());
+        true
+    });
+    call.signal();
+    call.connect();
+    call.run_for(Duration::from_secs(2));
+    let real = real.borrow().clone();
+    for protocol in [Protocol::Stun, Protocol::Dtls, Protocol::Rtp, Protocol::Rtcp] {
+        assert!(real.iter().any(|bytes| classify(bytes) == Some(protocol)), "{protocol:?}");
+    }
+    real
+}
